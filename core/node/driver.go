@@ -1,0 +1,199 @@
+package node
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"thornback/core/owner"
+	"thornback/core/wire"
+)
+
+// drainEvery: a driver that submits without pause reads the workers' output itself this often, counted in submissions, as
+// long as tasks are queued.
+const drainEvery = 16
+
+// Submit submits for the driver. It reports whether tasks are queued behind others.
+func (n *Node) Submit(tid uint32, s *owner.Submission) (flight bool, err error) {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return false, ErrClosed
+	}
+	t, ok := n.m.Template(tid)
+	if !ok {
+		n.mu.Unlock()
+		return false, owner.ErrStale
+	}
+	s.Template, s.From = t, owner.Driver
+	if err = n.m.Submit(s); err == nil {
+		now := n.now()
+		n.submits++
+		if n.submits%drainEvery == 0 && n.pending() {
+			n.drain(now)
+		}
+		n.m.Schedule(now)
+		flight = n.m.Ahead()
+	}
+	n.unlock()
+	return flight, err
+}
+
+// Put makes an object for the driver. A stored value's extent came from Alloc.
+func (n *Node) Put(v wire.Value, inner []uint64) (uint64, error) {
+	n.mu.Lock()
+	defer n.unlock()
+	if n.closed {
+		return 0, ErrClosed
+	}
+	if v.Where == wire.WhereStore {
+		if _, mine := n.driverSpans[v.Offset]; !mine {
+			return 0, owner.ErrStale
+		}
+		delete(n.driverSpans, v.Offset)
+	}
+	return n.m.Put(v, inner)
+}
+
+// Alloc takes an extent for an object that the driver writes; its memory is reserved.
+func (n *Node) Alloc(bytes uint64) (uint64, error) {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return 0, ErrClosed
+	}
+	e, err := n.store.Alloc(bytes)
+	if err != nil && n.drain(n.now()) { // something that was let go may still lie in the rings
+		e, err = n.store.Alloc(bytes)
+	}
+	if err != nil {
+		err = n.fullError(err)
+		n.unlock()
+		return 0, err
+	}
+	n.driverSpans[e.Offset] = struct{}{}
+	n.unlock()
+	if err := n.store.Reserve(e); err != nil {
+		n.do(func() {
+			delete(n.driverSpans, e.Offset)
+			if cold := n.store.FreeCold(e.Offset); cold != nil {
+				panic("node: " + cold.Error())
+			}
+		})
+		return 0, err
+	}
+	return e.Offset, nil
+}
+
+// Abort gives back an extent from Alloc that will not be put.
+func (n *Node) Abort(offset uint64) error {
+	err := owner.ErrStale
+	n.do(func() {
+		if _, mine := n.driverSpans[offset]; mine {
+			delete(n.driverSpans, offset)
+			n.FreeExtent(offset)
+			err = nil
+		}
+	})
+	return err
+}
+
+// Delta is a change of how often the driver holds an object.
+type Delta struct {
+	Handle uint64
+	Delta  int64
+}
+
+// Refs applies changes of the driver's references.
+func (n *Node) Refs(deltas []Delta) {
+	n.mu.Lock()
+	defer n.unlock()
+	if n.closed {
+		return
+	}
+	for _, d := range deltas {
+		n.m.Refs(owner.Driver, d.Handle, d.Delta)
+	}
+}
+
+// Placed is a value as the border tells it: xr_value, with the address of inline bytes in Offset.
+type Placed struct {
+	Where, Refs    uint32
+	Length, Offset uint64
+}
+
+// Look tells the states of objects and, if values is not nil, where the ready ones lie. It returns how many are ready.
+// Addresses are valid as long as the caller holds the object.
+func (n *Node) Look(handles []uint64, states []byte, values []Placed) (int, error) {
+	n.mu.Lock()
+	defer n.unlock()
+	if n.closed {
+		return 0, ErrClosed
+	}
+	ready := 0
+	for i, h := range handles {
+		s, v := n.m.Look(h)
+		states[i] = byte(s)
+		if s != owner.Pending {
+			ready++
+		}
+		if values == nil {
+			continue
+		}
+		values[i] = Placed{v.Where, 0, v.Length, v.Offset}
+		if v.Where == wire.WhereInline {
+			values[i].Offset = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(v.Bytes))))
+		}
+	}
+	return ready, nil
+}
+
+// WaitBegin registers a waiting thread; see capi/thornback.h. The word stays valid until WaitEnd.
+func (n *Node) WaitBegin(handles []uint64, need int, failFast bool) (uint64, *uint32, error) {
+	n.mu.Lock()
+	defer n.unlock()
+	if n.closed {
+		return 0, nil, ErrClosed
+	}
+	return n.m.WaitBegin(handles, need, failFast)
+}
+
+// WaitEnd forgets a waiting thread.
+func (n *Node) WaitEnd(id uint64) {
+	n.do(func() { n.m.WaitEnd(id) })
+}
+
+// Define registers a function, class or method.
+func (n *Node) Define(kind uint32, name string, blob []byte, digest [16]byte) (uint32, error) {
+	n.mu.Lock()
+	defer n.unlock()
+	if n.closed {
+		return 0, ErrClosed
+	}
+	return n.define(kind, name, blob, digest)
+}
+
+// Template registers options.
+func (n *Node) Template(text []byte) (uint32, error) {
+	n.mu.Lock()
+	defer n.unlock()
+	if n.closed {
+		return 0, ErrClosed
+	}
+	return n.template(text)
+}
+
+// Control runs an operation of the control table.
+func (n *Node) Control(op string, request []byte) (answer []byte, code int32, err error) {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return nil, wire.EClosed, ErrClosed
+	}
+	answer, code, err = n.control(op, request)
+	n.m.Schedule(n.now())
+	n.unlock()
+	return answer, code, err
+}
+
+// atomicWord gives atomic access to a waiter's word.
+func atomicWord(w *uint32) *atomic.Uint32 { return (*atomic.Uint32)(unsafe.Pointer(w)) }

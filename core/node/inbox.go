@@ -1,0 +1,379 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"sync/atomic"
+	"unsafe"
+
+	"thornback/core/owner"
+	"thornback/core/ring"
+	"thornback/core/wire"
+)
+
+// readMax is how many records of one worker are read at a time, so that none keeps the others waiting.
+const readMax = 256
+
+// errMessage says that a worker wrote something that makes no sense; it is ended.
+var errMessage = errors.New("node: malformed message")
+
+// Drain reads what workers wrote, and acts on it. It reports whether there was something, and whether tasks are queued
+// behind others, so that it should be called again soon.
+func (n *Node) Drain() (some, flight bool) {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return false, false
+	}
+	now := n.now()
+	some = n.drain(now)
+	n.m.Tick(now)
+	n.m.Schedule(now)
+	flight = n.m.Ahead()
+	n.unlock()
+	return some, flight
+}
+
+// drain reads the rings of all workers whose bit is set. Preconditions: n.mu held.
+func (n *Node) drain(now int64) bool {
+	some := false
+	for i := 0; i*64 < len(n.workers); i++ {
+		word := n.bits(i)
+		if word.Load() == 0 {
+			continue
+		}
+		for set := word.Swap(0); set != 0; set &= set - 1 {
+			b := bits.TrailingZeros64(set)
+			if id := i*64 + b; id < len(n.workers) && n.workers[id] != nil {
+				some = true
+				if n.read(n.workers[id], readMax, now) {
+					word.Or(1 << b) // more is there; others first
+				}
+			}
+		}
+	}
+	return some
+}
+
+// bits returns the i-th word of the board's bit set.
+func (n *Node) bits(i int) *atomic.Uint64 {
+	return (*atomic.Uint64)(unsafe.Pointer(&n.board[wire.BoardBits+8*i]))
+}
+
+// Pending reports, without the lock, whether workers have written something.
+func (n *Node) pending() bool {
+	return n.bits(0).Load() != 0
+}
+
+// read handles up to limit records of one worker and reports whether there may be more. A worker that writes nonsense is
+// ended.
+func (n *Node) read(w *worker, limit int, now int64) bool {
+	for range limit {
+		rec, ok, err := w.out.Next()
+		if err == nil && ok {
+			err = n.handle(w, rec, now)
+		}
+		if err != nil {
+			n.logs.note(fmt.Sprintf("worker %d (pid %d) is ended: %v", w.id, w.pid, err))
+			n.Kill(w.id)
+			return false
+		}
+		if !ok {
+			if len(w.replies) > 0 {
+				n.flushReplies(w)
+			}
+			return false
+		}
+		w.out.Advance()
+	}
+	return true
+}
+
+// handle acts on one record.
+func (n *Node) handle(w *worker, rec ring.Record, now int64) error {
+	payload := rec.Payload
+	if rec.Flags&wire.RecordIndirect != 0 {
+		r := wire.NewReader(payload)
+		offset, length := r.U64(), r.U64()
+		if _, mine := w.spans[offset]; !mine || r.Failed() {
+			return fmt.Errorf("%w: indirect payload at %d", errMessage, offset)
+		}
+		e, err := n.store.Extent(offset)
+		if err != nil || length > e.Length {
+			return fmt.Errorf("%w: indirect payload of %d bytes at %d", errMessage, length, offset)
+		}
+		payload, _ = n.store.Slice(offset, length)
+		defer n.freeSpan(w, offset)
+	}
+	r := wire.NewReader(payload)
+	switch rec.Kind {
+	case wire.MsgDone:
+		return n.onDone(w, &r, now)
+	case wire.MsgRefs:
+		return n.onRefs(w, &r)
+	case wire.MsgSubmit:
+		return n.onSubmit(w, &r)
+	case wire.MsgPut:
+		return n.onPut(w, &r)
+	case wire.MsgFree:
+		for r.Rest() >= 8 {
+			n.freeSpan(w, r.U64())
+		}
+		return nil
+	case wire.MsgReady:
+		return n.onReady(w, &r)
+	}
+	return n.onRequest(w, rec.Kind, &r)
+}
+
+func (n *Node) onReady(w *worker, r *wire.Reader) error {
+	version, _ := r.U32(), r.U32()
+	if r.Failed() || version != wire.Version || w.ready {
+		return fmt.Errorf("%w: READY of version %d", errMessage, version)
+	}
+	w.ready = true
+	n.m.WorkerReady(w.id)
+	n.grant(w)
+	n.retireLater()
+	return nil
+}
+
+// freeSpan gives back an extent that belongs to a worker and to no object.
+func (n *Node) freeSpan(w *worker, offset uint64) {
+	if _, mine := w.spans[offset]; mine {
+		delete(w.spans, offset)
+		n.FreeExtent(offset)
+	}
+}
+
+// takeSpan makes the extent of a stored value the owner's. Where the value is inline there is nothing to do.
+func (n *Node) takeSpan(w *worker, v *wire.Value) error {
+	if v.Where != wire.WhereStore {
+		return nil
+	}
+	e, err := n.store.Extent(v.Offset)
+	if _, mine := w.spans[v.Offset]; !mine || err != nil || v.Length > e.Length {
+		return fmt.Errorf("%w: stored value of %d bytes at %d", errMessage, v.Length, v.Offset)
+	}
+	delete(w.spans, v.Offset)
+	return nil
+}
+
+func (n *Node) onDone(w *worker, r *wire.Reader, now int64) error {
+	task := r.U64()
+	o := &n.outcome
+	o.ExecNS, o.Status = r.U64(), r.U32()
+	count := r.Count(r.U32(), wire.ValueBytes)
+	o.Values, o.Inner = o.Values[:0], o.Inner[:0]
+	for range count {
+		v := r.Value()
+		var inner []uint64
+		if v.Refs > 0 {
+			inner = r.U64s(nil, v.Refs)
+		}
+		if r.Failed() {
+			break
+		}
+		if err := n.takeSpan(w, &v); err != nil {
+			return err
+		}
+		o.Values = append(o.Values, v)
+		o.Inner = append(o.Inner, inner)
+	}
+	if r.Failed() {
+		return fmt.Errorf("%w: DONE", errMessage)
+	}
+	if off, ok := w.taskSpans[task]; ok {
+		delete(w.taskSpans, task)
+		n.FreeExtent(off)
+	}
+	if !n.m.Done(w.id, task, o, now) {
+		for _, v := range o.Values {
+			if v.Where == wire.WhereStore {
+				n.FreeExtent(v.Offset)
+			}
+		}
+	}
+	return nil
+}
+
+func (n *Node) onRefs(w *worker, r *wire.Reader) error {
+	for r.Rest() >= wire.RefDeltaBytes {
+		h, d := r.U64(), int64(r.U64())
+		n.m.Refs(w.id, h, max(-1<<30, min(d, 1<<30)))
+	}
+	return nil
+}
+
+func (n *Node) onSubmit(w *worker, r *wire.Reader) error {
+	s := owner.Submission{From: w.id, Actor: r.U64(), Caller: r.U64()}
+	tid, returns, deps, holds, args := r.U32(), r.U32(), r.U32(), r.U32(), r.U32()
+	r.U32()
+	if returns > returnsMax {
+		return fmt.Errorf("%w: SUBMIT with %d returns", errMessage, returns)
+	}
+	s.Rets = r.U64s(nil, returns)
+	s.Deps = r.U64s(nil, deps)
+	s.Holds = r.U64s(nil, holds)
+	s.Args = r.Bytes(int(args))
+	t, ok := n.m.Template(tid)
+	if r.Failed() || !ok {
+		return fmt.Errorf("%w: SUBMIT with template %d", errMessage, tid)
+	}
+	if s.Caller == 0 {
+		s.Caller = uint64(w.id) + 1 // a thread outside any task; no handle is this small
+	}
+	s.Template, s.Returns = t, int(returns)
+	if err := n.m.Submit(&s); err != nil {
+		n.m.RefuseFrom(w.id, s.Rets, err)
+	}
+	n.regrant(w)
+	return nil
+}
+
+// regrant keeps a worker in handles: one grant is always ahead of the one in use.
+func (n *Node) regrant(w *worker) {
+	if n.m.Granted(w.id) < grantSize/2 {
+		n.grant(w)
+	}
+}
+
+func (n *Node) onPut(w *worker, r *wire.Reader) error {
+	h := r.U64()
+	v := r.Value()
+	inner := r.U64s(nil, v.Refs)
+	if r.Failed() {
+		return fmt.Errorf("%w: PUT", errMessage)
+	}
+	if err := n.takeSpan(w, &v); err != nil {
+		return err
+	}
+	if !n.m.PutFrom(w.id, h, v, inner) {
+		return fmt.Errorf("%w: PUT to handle %x, which was not granted", errMessage, h)
+	}
+	n.regrant(w)
+	return nil
+}
+
+func (n *Node) onRequest(w *worker, kind uint16, r *wire.Reader) error {
+	request := r.U32()
+	r.U32()
+	task := r.U64()
+	if r.Failed() || request == 0 {
+		return fmt.Errorf("%w: kind %d", errMessage, kind)
+	}
+	switch kind {
+	case wire.ReqGet, wire.ReqWait:
+		return n.onAsk(w, kind, request, task, r)
+	case wire.ReqDrop:
+		n.m.Dropped(w.id, request)
+	case wire.ReqAlloc:
+		n.onAlloc(w, request, r.U64())
+	case wire.ReqDefine:
+		defKind, nameLen, blobLen := r.U32(), r.U32(), r.U32()
+		r.U32()
+		var digest [16]byte
+		copy(digest[:], r.Bytes(16))
+		name, blob := r.Padded(uint64(nameLen)), r.Padded(uint64(blobLen))
+		if r.Failed() {
+			break
+		}
+		fid, err := n.define(defKind, string(name), blob, digest)
+		n.replyNumber(w, request, fid, err)
+	case wire.ReqTemplate:
+		tid, err := n.template(r.Bytes(r.Rest()))
+		n.replyNumber(w, request, tid, err)
+	case wire.ReqControl:
+		opLen := r.U32()
+		r.U32()
+		op := r.Padded(uint64(opLen))
+		if r.Failed() {
+			break
+		}
+		answer, code, err := n.control(string(op), r.Bytes(r.Rest()))
+		if err != nil {
+			n.replyError(w, request, code, err.Error())
+		} else {
+			n.reply(w, request, wire.OK, answer)
+		}
+	default:
+		return fmt.Errorf("%w: kind %d", errMessage, kind)
+	}
+	if r.Failed() {
+		return fmt.Errorf("%w: request of kind %d", errMessage, kind)
+	}
+	return nil
+}
+
+func (n *Node) onAsk(w *worker, kind uint16, request uint32, task uint64, r *wire.Reader) error {
+	count := r.U32()
+	a := owner.Ask{Kind: uint32(kind), Request: request, Task: task, Need: int(count)}
+	if kind == wire.ReqWait {
+		a.Need = int(r.U32())
+	}
+	flags := r.U32()
+	if kind == wire.ReqWait {
+		r.U32()
+	}
+	a.Handles = r.U64s(nil, count)
+	if r.Failed() {
+		return fmt.Errorf("%w: GET or WAIT", errMessage)
+	}
+	a.FailFast, a.Now = flags&wire.GetFailFast != 0, flags&wire.GetNow != 0
+	n.m.Ask(w.id, a)
+	return nil
+}
+
+// onAlloc takes an extent for a worker; new memory is reserved after the lock is released, then the answer goes out.
+func (n *Node) onAlloc(w *worker, request uint32, bytes uint64) {
+	e, err := n.store.Alloc(bytes)
+	if err != nil {
+		n.replyError(w, request, wire.EFull, n.fullError(err).Error())
+		return
+	}
+	inc, id := w.incarnation, w.id
+	answer := func() {
+		w := n.workerAt(id)
+		if w == nil || w.incarnation != inc {
+			n.FreeExtent(e.Offset)
+			return
+		}
+		w.spans[e.Offset] = struct{}{}
+		b := make([]byte, wire.SpanBytes)
+		out := wire.NewWriter(b)
+		out.U64(e.Offset)
+		out.U64(e.Length)
+		n.reply(w, request, wire.OK, b)
+	}
+	if e.Fresh == 0 {
+		answer()
+		return
+	}
+	n.after = append(n.after, func() {
+		err := n.store.Reserve(e)
+		n.do(func() {
+			if err == nil {
+				answer()
+				return
+			}
+			if cold := n.store.FreeCold(e.Offset); cold != nil {
+				panic("node: " + cold.Error())
+			}
+			if w := n.workerAt(id); w != nil && w.incarnation == inc {
+				n.replyError(w, request, wire.EFull, err.Error())
+			}
+		})
+	})
+}
+
+func (n *Node) replyNumber(w *worker, request, number uint32, err error) {
+	if err != nil {
+		n.replyError(w, request, wire.EInval, err.Error())
+		return
+	}
+	b := make([]byte, 4)
+	out := wire.NewWriter(b)
+	out.U32(number)
+	n.reply(w, request, wire.OK, b)
+}

@@ -1,0 +1,215 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"thornback/core/futex"
+	"thornback/core/owner"
+	"thornback/core/resources"
+	"thornback/core/store"
+	"thornback/core/wire"
+)
+
+// Limits.
+const (
+	workersStartMax = 64              // processes started at once at the beginning
+	returnsMax      = 1 << 20         // results of one task
+	exitWait        = 5 * time.Second // how long a worker may take to leave when asked to
+	idleKeep        = 10 * time.Second
+	grantSize       = 256 // handles granted to a worker at a time
+)
+
+// ErrClosed says that the session has ended.
+var ErrClosed = errors.New("node: closed")
+
+// Node is one machine's part of the engine.
+type Node struct {
+	opts    Options
+	started time.Time
+	board   []byte
+	boardFD int
+	store   *store.Store
+	zygote  *zygote
+	logs    *logs
+	names   *resources.Names
+
+	mu          sync.Mutex
+	closed      bool                     // guarded by mu, as is all below
+	m           *owner.Machine           //
+	pool        *resources.Pool          //
+	workers     []*worker                // by index on the board; nil where free
+	definitions []*definition            //
+	defined     map[definitionKey]uint32 //
+	templates   map[string]uint32        // by their JSON
+	bells       []*atomic.Uint32         // to be rung after unlock
+	rung        []*worker                // whose bells these are
+	after       []func()                 // to be done after unlock
+	outcome     owner.Outcome            // scratch of the reader
+	submits     uint64
+	incarnation uint64              // counts workers ever started
+	driverSpans map[uint64]struct{} // extents that the driver has allocated and not yet put
+	reaper      *time.Timer         // ends workers that are idle for long
+}
+
+// Open starts a node: memory, zygote, and as many workers as asked for.
+func Open(opts Options) (*Node, error) {
+	n := &Node{
+		opts: opts, started: time.Now(), names: resources.NewNames(), defined: map[definitionKey]uint32{},
+		templates: map[string]uint32{}, driverSpans: map[uint64]struct{}{}, boardFD: -1,
+		definitions: []*definition{nil}, // 0 is no definition
+	}
+	total, err := opts.total(n.names)
+	if err != nil {
+		return nil, err
+	}
+	n.pool = resources.NewPool(total)
+	n.m = owner.New(n, n.pool, opts.WorkersMax)
+	if err := n.openMemory(); err != nil {
+		return nil, errors.Join(err, n.closeMemory())
+	}
+	if n.logs, err = openLogs(opts.SessionDir, opts.LogFD); err != nil {
+		return nil, errors.Join(err, n.closeMemory())
+	}
+	if n.zygote, err = startZygote(n); err != nil {
+		n.logs.close()
+		return nil, errors.Join(err, n.closeMemory())
+	}
+	n.do(func() {
+		n.m.Prestart(opts.Prestart)
+	})
+	return n, nil
+}
+
+func (n *Node) openMemory() error {
+	var err error
+	if n.store, err = store.Open(n.opts.StoreBytes); err != nil {
+		return err
+	}
+	n.boardFD, n.board, err = newMemory("thornback-board", wire.BoardBytes)
+	if err != nil {
+		return err
+	}
+	futex.Word(n.board, wire.BoardVersion).Store(wire.Version)
+	futex.Word(n.board, wire.BoardCPUs).Store(uint32(cpus()))
+	return nil
+}
+
+// newMemory makes and maps a memfd of n bytes.
+func newMemory(name string, size int) (int, []byte, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return -1, nil, fmt.Errorf("node: memfd_create: %w", err)
+	}
+	if err := unix.Ftruncate(fd, int64(size)); err != nil {
+		return -1, nil, errors.Join(fmt.Errorf("node: ftruncate: %w", err), unix.Close(fd))
+	}
+	mem, err := unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return -1, nil, errors.Join(fmt.Errorf("node: mmap: %w", err), unix.Close(fd))
+	}
+	return fd, mem, nil
+}
+
+// cpus returns the number of cores that this process may use.
+func cpus() int {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return 1
+	}
+	return max(1, set.Count())
+}
+
+// now is nanoseconds on the node's own clock.
+func (n *Node) now() int64 { return int64(time.Since(n.started)) }
+
+// do runs f under the lock, lets the machine act on what f told it, and does afterwards what must not be done under the
+// lock. It does nothing once the node is closed.
+func (n *Node) do(f func()) bool {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return false
+	}
+	f()
+	n.m.Schedule(n.now())
+	n.unlock()
+	return true
+}
+
+// unlock releases the lock and does what was put off. Preconditions: n.mu held.
+func (n *Node) unlock() {
+	if len(n.bells) == 0 && len(n.after) == 0 {
+		n.mu.Unlock()
+		return
+	}
+	var few [8]*atomic.Uint32
+	bells := append(few[:0], n.bells...)
+	n.bells = n.bells[:0]
+	for _, w := range n.rung {
+		w.rung = false
+	}
+	n.rung = n.rung[:0]
+	after := n.after
+	n.after = nil
+	n.mu.Unlock()
+	for _, b := range bells {
+		if b.Swap(0) != 0 {
+			futex.WakeAll(b)
+		}
+	}
+	for _, f := range after {
+		f()
+	}
+}
+
+// Board, Store and Session give the border what it maps.
+func (n *Node) Board() []byte { return n.board }
+
+// Store returns the object store; its memory may be used without the lock.
+func (n *Node) Store() *store.Store { return n.store }
+
+// Session returns the session's number.
+func (n *Node) Session() uint64 { return n.opts.Session }
+
+// Close ends all processes and gives everything back. Idempotent.
+func (n *Node) Close() error {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return nil
+	}
+	n.closed = true
+	if n.reaper != nil {
+		n.reaper.Stop()
+	}
+	n.mu.Unlock()
+	err := n.zygote.close()
+	n.logs.close()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i, w := range n.workers {
+		if w != nil {
+			n.workers[i] = nil
+			err = errors.Join(err, w.unmap())
+		}
+	}
+	return errors.Join(err, n.m.Close(), n.closeMemory())
+}
+
+func (n *Node) closeMemory() error {
+	var err error
+	if n.store != nil {
+		err = n.store.Close()
+	}
+	if n.boardFD >= 0 {
+		err = errors.Join(err, unix.Munmap(n.board), unix.Close(n.boardFD))
+		n.boardFD = -1
+	}
+	return err
+}

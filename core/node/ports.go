@@ -1,0 +1,368 @@
+package node
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"thornback/core/arena"
+	"thornback/core/futex"
+	"thornback/core/owner"
+	"thornback/core/ring"
+	"thornback/core/wire"
+)
+
+// payloadMax is the largest payload that goes through a ring; others go INDIRECT, through the arena.
+const payloadMax = wire.RecordMax - wire.RecordHead
+
+// pendingReply waits for room in a worker's reply ring.
+type pendingReply struct {
+	kind, flags uint16
+	payload     []byte
+}
+
+// Send implements owner.Ports. Preconditions (of all methods in this file): n.mu held.
+func (n *Node) Send(id owner.WorkerID, t *owner.TaskMessage) (uint64, error) {
+	w := n.workerAt(id)
+	if w == nil || w.doomed {
+		return 0, owner.ErrNoRoom
+	}
+	p := w.task
+	if t.Nested {
+		p = w.reply
+		if len(w.replies) > 0 {
+			return 0, owner.ErrNoRoom
+		}
+	}
+	if !w.knows(t.Template.FID) {
+		if err := n.sendDefinition(w, p, t.Template.FID); err != nil {
+			return 0, err
+		}
+	}
+	size := wire.TaskBytes + wire.Pad8(len(t.Args))
+	for _, d := range t.Deps {
+		size += d.Size()
+	}
+	var pos uint64
+	if size <= payloadMax {
+		b := p.Begin(size)
+		if b == nil {
+			return 0, owner.ErrNoRoom
+		}
+		writeTask(b, t)
+		pos = p.Commit(wire.MsgTask, 0)
+	} else {
+		span, b, err := n.indirect(size)
+		if err != nil {
+			return 0, err
+		}
+		writeTask(b, t)
+		var ok bool
+		if pos, ok = sendSpan(p, wire.MsgTask, span); !ok {
+			n.FreeExtent(span.offset)
+			return 0, owner.ErrNoRoom
+		}
+		w.taskSpans[t.Task] = span.offset
+	}
+	n.ring(w)
+	return pos, nil
+}
+
+func writeTask(b []byte, t *owner.TaskMessage) {
+	w := wire.NewWriter(b)
+	w.U64(t.Task)
+	w.U64(t.Object)
+	w.U64(t.Actor)
+	w.U32(t.Template.FID)
+	w.U32(t.Template.Type)
+	w.U32(uint32(t.Returns))
+	w.U32(uint32(t.Attempt))
+	w.U32(uint32(len(t.Args)))
+	w.U32(uint32(len(t.Deps)))
+	w.U32(t.Template.ID)
+	flags := uint32(0)
+	if t.Template.RetryExceptions {
+		flags = wire.TaskRetryExceptions
+	}
+	w.U32(flags)
+	w.Padded(t.Args)
+	for _, d := range t.Deps {
+		w.Value(d)
+	}
+}
+
+// sendDefinition tells a worker what a number stands for, once.
+func (n *Node) sendDefinition(w *worker, p *ring.Producer, fid uint32) error {
+	d := n.definitions[fid]
+	size := wire.DefineBytes + wire.Pad8(len(d.name)) + wire.Pad8(len(d.blob))
+	write := func(b []byte) {
+		out := wire.NewWriter(b)
+		out.U32(fid)
+		out.U32(d.kind)
+		out.U32(uint32(len(d.name)))
+		out.U32(uint32(len(d.blob)))
+		out.Padded([]byte(d.name))
+		out.Padded(d.blob)
+	}
+	if size <= payloadMax {
+		b := p.Begin(size)
+		if b == nil {
+			return owner.ErrNoRoom
+		}
+		write(b)
+		p.Commit(wire.MsgDefine, 0)
+	} else {
+		if d.span == nil {
+			s, b, err := n.indirect(size)
+			if err != nil {
+				return fmt.Errorf("node: the definition of %s: %w", d.name, err)
+			}
+			write(b)
+			d.span = &s
+		}
+		if _, ok := sendSpan(p, wire.MsgDefine, *d.span); !ok {
+			return owner.ErrNoRoom
+		}
+	}
+	w.learns(fid)
+	return nil
+}
+
+// span is a piece of the arena.
+type span struct{ offset, length uint64 }
+
+// indirect takes a piece of the arena for a payload that is too large for a ring. It is reserved here, under the lock: such
+// payloads are rare and mostly below a megabyte.
+func (n *Node) indirect(size int) (span, []byte, error) {
+	e, err := n.store.Alloc(uint64(size))
+	if err != nil {
+		return span{}, nil, n.fullError(err)
+	}
+	if err := n.store.Reserve(e); err != nil {
+		return span{}, nil, errors.Join(err, n.store.FreeCold(e.Offset))
+	}
+	b, _ := n.store.Slice(e.Offset, uint64(size))
+	return span{e.Offset, uint64(size)}, b, nil
+}
+
+// sendSpan writes an INDIRECT record.
+func sendSpan(p *ring.Producer, kind uint16, s span) (uint64, bool) {
+	b := p.Begin(wire.SpanBytes)
+	if b == nil {
+		return 0, false
+	}
+	binary.LittleEndian.PutUint64(b, s.offset)
+	binary.LittleEndian.PutUint64(b[8:], s.length)
+	return p.Commit(kind, wire.RecordIndirect), true
+}
+
+// TakeBack implements owner.Ports.
+func (n *Node) TakeBack(id owner.WorkerID, pos uint64) bool {
+	w := n.workerAt(id)
+	return w != nil && w.task.TakeBack(pos)
+}
+
+// Started implements owner.Ports.
+func (n *Node) Started(id owner.WorkerID, pos uint64) bool {
+	w := n.workerAt(id)
+	return w == nil || w.task.Started(pos)
+}
+
+// Reply sends the answer to a request, through the arena when it is large, later when the ring is full.
+func (n *Node) reply(w *worker, request uint32, status int32, payload []byte) {
+	b := make([]byte, wire.ReplyBytes+len(payload))
+	binary.LittleEndian.PutUint32(b, request)
+	binary.LittleEndian.PutUint32(b[4:], uint32(status))
+	copy(b[wire.ReplyBytes:], payload)
+	if len(b) <= payloadMax {
+		n.sendReply(w, pendingReply{wire.MsgReply, 0, b})
+		return
+	}
+	s, mem, err := n.indirect(len(b))
+	if err != nil {
+		n.replyError(w, request, wire.EFull, err.Error())
+		return
+	}
+	copy(mem, b)
+	w.spans[s.offset] = struct{}{}
+	sp := make([]byte, wire.SpanBytes)
+	binary.LittleEndian.PutUint64(sp, s.offset)
+	binary.LittleEndian.PutUint64(sp[8:], s.length)
+	n.sendReply(w, pendingReply{wire.MsgReply, wire.RecordIndirect, sp})
+}
+
+func (n *Node) sendReply(w *worker, r pendingReply) {
+	w.replies = append(w.replies, r)
+	n.flushReplies(w)
+}
+
+// flushReplies writes what there is room for.
+func (n *Node) flushReplies(w *worker) {
+	for len(w.replies) > 0 {
+		r := w.replies[0]
+		b := w.reply.Begin(len(r.payload))
+		if b == nil {
+			break
+		}
+		copy(b, r.payload)
+		w.reply.Commit(r.kind, r.flags)
+		w.replies = w.replies[1:]
+		n.ring(w)
+	}
+	if len(w.replies) == 0 {
+		w.replies = nil
+	}
+}
+
+func (n *Node) replyError(w *worker, request uint32, status int32, text string) {
+	n.reply(w, request, status, jsonText(map[string]any{"message": text}))
+}
+
+// ReplyValues implements owner.Ports.
+func (n *Node) ReplyValues(id owner.WorkerID, request uint32, first int, values []wire.Value) {
+	w := n.workerAt(id)
+	if w == nil {
+		return
+	}
+	size := 8
+	for _, v := range values {
+		size += v.Size()
+	}
+	b := make([]byte, size)
+	out := wire.NewWriter(b)
+	out.U32(uint32(len(values)))
+	out.U32(uint32(first))
+	for _, v := range values {
+		out.Value(v)
+	}
+	n.reply(w, request, wire.OK, b)
+}
+
+// ReplyReady implements owner.Ports.
+func (n *Node) ReplyReady(id owner.WorkerID, request uint32, ready []byte) {
+	w := n.workerAt(id)
+	if w == nil {
+		return
+	}
+	b := make([]byte, 8, 8+len(ready))
+	binary.LittleEndian.PutUint32(b, uint32(len(ready)))
+	n.reply(w, request, wire.OK, append(b, ready...))
+}
+
+// ReplyError implements owner.Ports.
+func (n *Node) ReplyError(id owner.WorkerID, request uint32, status int32, text string) {
+	if w := n.workerAt(id); w != nil {
+		n.replyError(w, request, status, text)
+	}
+}
+
+// grant gives a worker handles for what it will create.
+func (n *Node) grant(w *worker) {
+	hs := n.m.Grant(w.id, grantSize)
+	b := make([]byte, 0, 8*len(hs))
+	for _, h := range hs {
+		b = binary.LittleEndian.AppendUint64(b, h)
+	}
+	n.sendReply(w, pendingReply{wire.MsgGrant, 0, b})
+}
+
+// Exit implements owner.Ports: a worker that does not leave in time is killed.
+func (n *Node) Exit(id owner.WorkerID) {
+	w := n.workerAt(id)
+	if w == nil || w.exiting {
+		return
+	}
+	w.exiting = true
+	n.sendReply(w, pendingReply{wire.MsgExit, 0, nil})
+	inc := w.incarnation
+	time.AfterFunc(exitWait, func() {
+		n.do(func() {
+			if w := n.workerAt(id); w != nil && w.incarnation == inc {
+				n.Kill(id)
+			}
+		})
+	})
+}
+
+// Kill implements owner.Ports. The zygote does it, since it alone knows whether the process is still that one.
+func (n *Node) Kill(id owner.WorkerID) {
+	w := n.workerAt(id)
+	if w == nil || w.doomed {
+		return
+	}
+	w.doomed = true
+	if w.pid != 0 {
+		n.zygote.kill(w.pid)
+	}
+}
+
+// Spawn implements owner.Ports.
+func (n *Node) Spawn(count int) {
+	for range count {
+		if err := n.spawn(); err != nil {
+			n.logs.note("a worker could not be started: " + err.Error())
+			n.after = append(n.after, func() { n.do(n.m.WorkerFailed) })
+		}
+	}
+}
+
+// spawn asks the zygote for one worker.
+func (n *Node) spawn() error {
+	i := slices.Index(n.workers, nil)
+	if i < 0 {
+		i = len(n.workers)
+		if i == wire.WorkersMax {
+			return fmt.Errorf("node: %d workers, that is the limit", i)
+		}
+		n.workers = append(n.workers, nil)
+	}
+	n.incarnation++
+	w, fd, err := newWorker(owner.WorkerID(i), n.incarnation)
+	if err != nil {
+		return err
+	}
+	w.logs = n.logs.add(n.incarnation)
+	n.workers[i] = w
+	n.zygote.fork(w, fd)
+	return nil
+}
+
+// FreeExtent implements owner.Ports.
+func (n *Node) FreeExtent(offset uint64) {
+	if err := n.store.Free(offset); err != nil {
+		panic("node: an object's extent is not allocated: " + err.Error())
+	}
+}
+
+// Wake implements owner.Ports. The word is 0 while its thread looks at it, 2 while the thread sleeps on it.
+func (n *Node) Wake(word *uint32) {
+	w := atomicWord(word)
+	if w.Swap(1) == 2 {
+		n.after = append(n.after, func() { futex.WakeAll(w) })
+	}
+}
+
+// fullError words a full store so that the user sees how full it is and by what.
+func (n *Node) fullError(err error) error {
+	var full *arena.FullError
+	if !errors.As(err, &full) {
+		return err
+	}
+	s := n.store.Stats()
+	return fmt.Errorf("%w: the object store has no room for %s: %s of %s are used by %d objects, the largest free piece has %s. %s",
+		errFull, size(full.Wanted), size(s.Used), size(s.Capacity), s.Allocations, size(full.Largest), n.m.Largest(5))
+}
+
+var errFull = errors.New("node: store full")
+
+func size(n uint64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+}

@@ -1,0 +1,166 @@
+package owner
+
+import (
+	"errors"
+
+	"thornback/core/sched"
+	"thornback/core/slab"
+	"thornback/core/wire"
+)
+
+// nestedMax is how many tasks may run on top of each other in one worker.
+const nestedMax = 24
+
+// Schedule sends what can be sent. Call it after telling what happened, once for a batch.
+func (m *Machine) Schedule(now int64) {
+	if !m.moved {
+		return
+	}
+	m.moved = false
+	for {
+		w, id, ok := m.sched.Next(now)
+		if !ok {
+			break
+		}
+		m.send(w, slab.Handle(id), now)
+	}
+	if m.sched.Queued() == 0 {
+		m.share(now)
+		return
+	}
+	if n := m.sched.Wanted(); n > 0 {
+		m.sched.Starting(n)
+		m.ports.Spawn(n)
+	} else if m.sched.AtLimit() {
+		m.help()
+	}
+}
+
+// send writes an assigned task into its worker's ring.
+func (m *Machine) send(w WorkerID, th slab.Handle, now int64) {
+	t, ok := m.tasks.Get(th)
+	if !ok {
+		panic("owner: a queued task is gone")
+	}
+	pos, err := m.ports.Send(w, m.message(th, t))
+	switch {
+	case errors.Is(err, ErrNoRoom):
+		m.sched.Refused(w, sched.TaskID(th), now)
+		return
+	case err != nil:
+		m.sched.Done(w, sched.TaskID(th), 0, now)
+		m.fail(th, t, wire.ErrStoreFull, map[string]string{"message": err.Error()})
+		return
+	}
+	t.state, t.worker, t.pos = sent, w, pos
+	m.running++
+}
+
+// takeBack takes back what a worker has not begun, the last first, and leaves keep of its tasks alone. It returns how
+// many came back.
+func (m *Machine) takeBack(w WorkerID, keep int, now int64) int {
+	ids := m.sched.Sent(w)
+	back := 0
+	for i := len(ids) - 1; i >= keep; i-- {
+		th := slab.Handle(ids[i])
+		t, ok := m.tasks.Get(th)
+		if !ok || !m.ports.TakeBack(w, t.pos) {
+			break // it runs; so do, or did, all before it
+		}
+		t.state, t.worker = queued, Driver
+		m.running--
+		m.sched.TookBack(w, sched.TaskID(th), now)
+		back++
+	}
+	if back > 0 {
+		m.moved = true
+	}
+	return back
+}
+
+// share lets an idle worker have half of what was sent ahead to another.
+func (m *Machine) share(now int64) {
+	w, ok := m.sched.Richest()
+	if !ok {
+		return
+	}
+	if m.takeBack(w, (len(m.sched.Sent(w))+1)/2, now) == 0 {
+		return
+	}
+	for {
+		w, id, ok := m.sched.Next(now)
+		if !ok {
+			break
+		}
+		m.send(w, slab.Handle(id), now)
+	}
+	m.moved = false
+}
+
+// help runs, when no more processes may be started, a queued task on top of a blocked one that waits for it: tasks that
+// wait for tasks go on to any depth with a bounded number of processes. When that is not possible, and nothing else runs
+// that could bring a result, one more process is started.
+func (m *Machine) help() {
+	helped := false
+	for id, ws := range m.workers {
+		if len(ws.waits) <= len(ws.nested) || len(ws.nested) >= nestedMax || ws.actor != nil {
+			continue
+		}
+		for _, wid := range ws.waits {
+			w := m.waiter(wid)
+			if w == nil || !w.blocked {
+				continue
+			}
+			if m.helpWith(id, ws, w.handles, nestedMax) {
+				helped = true
+				break
+			}
+		}
+	}
+	if !helped && !m.progress() {
+		m.sched.Starting(1)
+		m.ports.Spawn(1)
+	}
+}
+
+// helpWith looks for a task that makes one of the objects, or an argument for it, and can run now.
+func (m *Machine) helpWith(id WorkerID, ws *workerState, handles []uint64, depth int) bool {
+	for _, h := range handles {
+		o, ok := m.objects.Get(slab.Handle(h))
+		if !ok || o.task == 0 {
+			continue
+		}
+		th := m.tasks.HandleOf(o.task - 1)
+		t := m.tasks.At(o.task - 1)
+		tmpl := m.templates[t.template]
+		switch {
+		case t.state == queued && tmpl.Type == wire.TaskPlain && m.sched.ClaimFor(tmpl.class):
+			t.nested = true
+			if pos, err := m.ports.Send(id, m.message(th, t)); err == nil {
+				m.sched.Remove(sched.TaskID(th))
+				t.state, t.worker, t.pos = sent, id, pos
+				m.running++
+				ws.nested = append(ws.nested, nestedTask{task: th, class: tmpl.class})
+				return true
+			}
+			t.nested = false
+			m.sched.ReleaseFor(tmpl.class)
+			return false
+		case t.state == waiting && depth > 0:
+			hs, _ := m.payloadOf(t)
+			var deps []uint64
+			for i := range t.deps {
+				deps = append(deps, handleAt(hs, t.returns+i))
+			}
+			if m.helpWith(id, ws, deps, depth-1) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// progress reports whether some worker is starting or runs without being blocked.
+func (m *Machine) progress() bool {
+	return m.sched.Moving()
+}

@@ -1,0 +1,128 @@
+package owner
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"thornback/core/offheap"
+	"thornback/core/resources"
+	"thornback/core/sched"
+	"thornback/core/slab"
+	"thornback/core/wire"
+)
+
+// Errors that a caller can tell apart.
+var (
+	ErrStale   = errors.New("owner: stale or unknown handle")
+	ErrNoActor = errors.New("owner: not an actor")
+	ErrNoRoom  = errors.New("owner: no room in the worker's ring")
+)
+
+// Machine is the state of one owner.
+type Machine struct {
+	ports     Ports
+	pool      *resources.Pool
+	sched     *sched.Scheduler
+	heap      *offheap.Heap
+	objects   *slab.Slab[object]
+	tasks     *slab.Slab[task]
+	links     *slab.Slab[link]
+	actors    map[uint32]*actor // by slot of the actor's object
+	workers   map[WorkerID]*workerState
+	waiters   []*waiter // nil where free
+	spare     []uint32  // free places in waiters
+	templates []*Template
+	dying     []slab.Handle // objects without holder, not yet let go
+	letting   bool          // dying is being worked off
+	scratch   TaskMessage
+	moved     bool // something happened that may let a task run
+	running   int  // tasks sent to workers, actors' calls included
+}
+
+// New returns a machine over the node's resources; pool workers are limited to workersMax.
+func New(ports Ports, pool *resources.Pool, workersMax int) *Machine {
+	return &Machine{
+		ports:   ports,
+		pool:    pool,
+		sched:   sched.New(sched.Config{WorkersMax: workersMax}, pool),
+		heap:    &offheap.Heap{},
+		objects: slab.New[object](),
+		tasks:   slab.New[task](),
+		links:   slab.New[link](),
+		actors:  map[uint32]*actor{},
+		workers: map[WorkerID]*workerState{},
+	}
+}
+
+// Close gives back the memory outside the Go heap. The machine must not be used afterwards.
+func (m *Machine) Close() error { return m.heap.Close() }
+
+// Stats are counts for people and tests.
+type Stats struct {
+	Objects, Tasks, Queued, Running, Actors, Workers, Pooled, Waiters int
+	HeapBytes, HeapMapped                                             uint64
+}
+
+// Stats returns the present counts. Objects that are only granted to workers are not counted.
+func (m *Machine) Stats() Stats {
+	granted := 0
+	for _, w := range m.workers {
+		granted += w.granted
+	}
+	return Stats{
+		Objects: m.objects.Len() - granted, Tasks: m.tasks.Len(), Queued: m.sched.Queued(), Running: m.running,
+		Actors: len(m.actors), Workers: len(m.workers), Pooled: m.sched.Pooled(), Waiters: len(m.waiters) - len(m.spare),
+		HeapBytes: m.heap.Used(), HeapMapped: m.heap.Mapped(),
+	}
+}
+
+// Ahead reports whether tasks were sent ahead behind others.
+func (m *Machine) Ahead() bool { return m.sched.Ahead() > 0 }
+
+// Tick lets the machine look at what depends on time: tasks that were sent ahead behind one that runs long.
+func (m *Machine) Tick(now int64) {
+	for {
+		w, ok := m.sched.Clogged(now)
+		if !ok || m.takeBack(w, 1, now) == 0 {
+			return
+		}
+	}
+}
+
+// Prestart asks for n workers before there is work for them.
+func (m *Machine) Prestart(n int) {
+	if n > 0 {
+		m.sched.Starting(n)
+		m.ports.Spawn(n)
+	}
+}
+
+// Largest describes the n largest stored objects, for the message of a full store.
+func (m *Machine) Largest(n int) string {
+	type big struct {
+		h    slab.Handle
+		size uint64
+		refs int32
+	}
+	var top []big
+	m.objects.Each(func(h slab.Handle, o *object) bool {
+		if o.state != Pending && o.where == wire.WhereStore {
+			i, _ := slices.BinarySearchFunc(top, o.length, func(b big, l uint64) int { return cmp.Compare(l, b.size) })
+			if i < n {
+				top = slices.Insert(top, i, big{h, o.length, o.refs})
+				top = top[:min(len(top), n)]
+			}
+		}
+		return true
+	})
+	if len(top) == 0 {
+		return "No object is in it; extents are being written or read."
+	}
+	s := "Largest objects:"
+	for _, b := range top {
+		s += fmt.Sprintf(" %016x (%d bytes, %d holders)", uint64(b.h), b.size, b.refs)
+	}
+	return s + "."
+}

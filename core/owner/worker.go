@@ -1,0 +1,287 @@
+package owner
+
+import (
+	"maps"
+	"slices"
+
+	"thornback/core/sched"
+	"thornback/core/slab"
+	"thornback/core/wire"
+)
+
+// workerState is what the machine keeps for one process.
+type workerState struct {
+	holds   map[uint64]int32  // how often it holds each object
+	waits   map[uint32]uint64 // its requests that wait, by number: waiter
+	nested  []nestedTask      // run on top of a blocked one
+	actor   *actor            // nil for workers of the pool
+	granted int               // handles granted and not yet used
+}
+
+// nestedTask runs on top of a blocked task. It has a claim of its own, and lends the CPU of it while it waits itself.
+type nestedTask struct {
+	task  slab.Handle
+	class sched.ClassID
+	waits int
+}
+
+func (ws *workerState) findNested(th slab.Handle) *nestedTask {
+	for i := range ws.nested {
+		if ws.nested[i].task == th {
+			return &ws.nested[i]
+		}
+	}
+	return nil
+}
+
+// nestedLeft ends the claim of a nested task.
+func (m *Machine) nestedLeft(ws *workerState, th slab.Handle) {
+	n := ws.findNested(th)
+	if n == nil {
+		return
+	}
+	if n.waits > 0 {
+		m.sched.TakeBackFor(n.class)
+	}
+	m.sched.ReleaseFor(n.class)
+	i := slices.IndexFunc(ws.nested, func(x nestedTask) bool { return x.task == th })
+	ws.nested = slices.Delete(ws.nested, i, i+1)
+}
+
+// block lends the CPU of a task that begins to wait; unblock takes it back.
+func (m *Machine) block(id WorkerID, ws *workerState, task uint64) {
+	if n := ws.findNested(slab.Handle(task)); n != nil {
+		if n.waits++; n.waits == 1 {
+			m.sched.LendFor(n.class)
+		}
+	} else {
+		m.sched.Block(id)
+	}
+	m.moved = true
+}
+
+func (m *Machine) unblock(id WorkerID, task uint64) {
+	m.moved = true
+	if ws := m.workers[id]; ws != nil {
+		if n := ws.findNested(slab.Handle(task)); n != nil {
+			if n.waits--; n.waits == 0 {
+				m.sched.TakeBackFor(n.class)
+			}
+			return
+		}
+	}
+	m.sched.Unblock(id)
+}
+
+// WorkerReady says that a process is there and waits for work.
+func (m *Machine) WorkerReady(id WorkerID) {
+	m.workers[id] = &workerState{holds: map[uint64]int32{}, waits: map[uint32]uint64{}}
+	m.sched.Starting(-1)
+	m.sched.AddWorker(id)
+	m.moved = true
+}
+
+// WorkerFailed says that a process that was asked for did not start.
+func (m *Machine) WorkerFailed() {
+	m.sched.Starting(-1)
+	m.moved = true
+}
+
+// Grant gives a worker n handles for what it will create; it holds each once.
+func (m *Machine) Grant(id WorkerID, n int) []uint64 {
+	ws := m.workers[id]
+	if ws == nil {
+		return nil
+	}
+	hs := make([]uint64, n)
+	for i := range hs {
+		h, o := m.objects.Take()
+		o.refs, o.granted = 1, true
+		ws.holds[uint64(h)] = 1
+		hs[i] = uint64(h)
+	}
+	ws.granted += n
+	return hs
+}
+
+func (m *Machine) usedGrant(id WorkerID, o *object) {
+	o.granted = false
+	if ws := m.workers[id]; ws != nil {
+		ws.granted--
+	}
+}
+
+// PutFrom fills a granted object with a value that its worker put. False when it was not granted to it.
+func (m *Machine) PutFrom(id WorkerID, h uint64, v wire.Value, inner []uint64) bool {
+	ws := m.workers[id]
+	o, ok := m.objects.Get(slab.Handle(h))
+	if ws == nil || !ok || !o.granted || ws.holds[h] == 0 {
+		return false
+	}
+	m.usedGrant(id, o)
+	if err := m.fill(slab.Handle(h), v, inner); err != nil {
+		m.fillError(slab.Handle(h), wire.ErrOutOfMemory, map[string]string{"message": err.Error()})
+	}
+	return true
+}
+
+// Refs changes how often a process holds an object.
+func (m *Machine) Refs(id WorkerID, h uint64, delta int64) {
+	if id == Driver {
+		if delta > 0 {
+			if o, ok := m.objects.Get(slab.Handle(h)); ok {
+				o.refs += int32(delta)
+			}
+		} else {
+			m.unhold(h, int32(-delta))
+		}
+		return
+	}
+	if delta > 0 {
+		m.holdFor(id, h, int32(delta))
+		return
+	}
+	ws := m.workers[id]
+	if ws == nil {
+		return
+	}
+	n := min(ws.holds[h], int32(-delta)) // no worker lets go what it does not hold
+	if n <= 0 {
+		return
+	}
+	if ws.holds[h] -= n; ws.holds[h] == 0 {
+		delete(ws.holds, h)
+		if o, ok := m.objects.Get(slab.Handle(h)); ok && o.granted {
+			m.usedGrant(id, o)
+		}
+	}
+	m.unhold(h, n)
+}
+
+// holdFor adds holds of a worker.
+func (m *Machine) holdFor(id WorkerID, h uint64, n int32) {
+	ws := m.workers[id]
+	if ws == nil {
+		return
+	}
+	if o, ok := m.objects.Get(slab.Handle(h)); ok {
+		o.refs += n
+		ws.holds[h] += n
+	}
+}
+
+// Cause says how a worker ended, in the words of the error that users see.
+type Cause struct {
+	Message string
+	Fields  map[string]string // pid, exit, stderr ...
+}
+
+func (c Cause) fields(extra ...string) map[string]string {
+	f := maps.Clone(c.Fields)
+	if f == nil {
+		f = map[string]string{}
+	}
+	f["message"] = c.Message
+	for i := 0; i+1 < len(extra); i += 2 {
+		f[extra[i]] = extra[i+1]
+	}
+	return f
+}
+
+// WorkerLost says that a process ended. Call it after everything that it wrote has been told. Tasks that it had not begun
+// run elsewhere; those it ran are tried again or fail; what it held is let go.
+func (m *Machine) WorkerLost(id WorkerID, c Cause, now int64) {
+	ws := m.workers[id]
+	if ws == nil {
+		return
+	}
+	m.moved = true
+	for _, wid := range maps.Clone(ws.waits) {
+		if w := m.waiter(wid); w != nil {
+			m.forget(w)
+		}
+	}
+	for _, n := range slices.Clone(ws.nested) {
+		m.nestedLeft(ws, n.task)
+		if t, ok := m.tasks.Get(n.task); ok {
+			t.nested = false
+			m.interrupted(n.task, t, true, c)
+		}
+	}
+	had := m.sched.RemoveWorker(id)
+	for i := len(had) - 1; i >= 0; i-- {
+		th := slab.Handle(had[i])
+		if t, ok := m.tasks.Get(th); ok {
+			m.interrupted(th, t, m.ports.Started(id, t.pos), c)
+		}
+	}
+	if ws.actor != nil {
+		m.actorLost(ws.actor, c)
+	}
+	holds := ws.holds
+	ws.holds = nil
+	delete(m.workers, id)
+	for h, n := range holds {
+		m.unhold(h, n)
+	}
+}
+
+// interrupted decides what becomes of a task whose worker died.
+func (m *Machine) interrupted(th slab.Handle, t *task, started bool, c Cause) {
+	m.running--
+	tmpl := m.templates[t.template]
+	t.worker = Driver
+	t.state = queued
+	if tmpl.Type == wire.TaskCreate {
+		a := m.actors[t.actor-1]
+		if started || a.state >= ending {
+			m.failCreation(th, t, a, c)
+			return
+		}
+	}
+	if !started {
+		m.sched.Requeue(sched.TaskID(th), tmpl.class)
+		return
+	}
+	if tmpl.Type == wire.TaskPlain && m.mayRetry(t, tmpl) {
+		t.attempt++
+		m.sched.Requeue(sched.TaskID(th), tmpl.class)
+		return
+	}
+	m.fail(th, t, wire.ErrWorkerCrashed, c.fields())
+}
+
+// Granted returns how many handles a worker has that it did not use yet.
+func (m *Machine) Granted(id WorkerID) int {
+	if ws := m.workers[id]; ws != nil {
+		return ws.granted
+	}
+	return 0
+}
+
+// RefuseFrom fails the returns of a submission that was not accepted.
+func (m *Machine) RefuseFrom(id WorkerID, rets []uint64, cause error) {
+	for _, h := range rets {
+		o, ok := m.objects.Get(slab.Handle(h))
+		if !ok || !o.granted {
+			continue
+		}
+		m.usedGrant(id, o)
+		m.fillError(slab.Handle(h), wire.ErrObjectLost, map[string]string{"message": cause.Error()})
+	}
+}
+
+// SpareWorkers returns how many idle processes there are beyond keep in the pool.
+func (m *Machine) SpareWorkers(keep int) int {
+	return min(len(m.sched.Idle()), max(0, m.sched.Pooled()-keep))
+}
+
+// Retire asks idle processes beyond keep to end, the longest idle first.
+func (m *Machine) Retire(keep int) {
+	n := m.SpareWorkers(keep)
+	ids := slices.Clone(m.sched.Idle()[:n])
+	for _, id := range ids {
+		m.sched.Withdraw(id)
+		m.ports.Exit(id)
+	}
+}
