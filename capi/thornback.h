@@ -87,8 +87,8 @@ int32_t xr_look(const uint64_t *handles, size_t n, uint8_t *states, xr_value *va
 
 /* Waiting ---------------------------------------------------------------------------
  * xr_wait_begin registers a waiter for `need` of n objects (all ready when need == n). `word` receives the address of
- * a futex word: 0 while unfulfilled, 1 then; a thread that is going to sleep on it sets it from 0 to 2 first (compare and
- * swap) and sleeps while it is 2. NULL: fulfilled already, nothing was registered. fail_fast: an error among them
+ * a futex word: 0 while unfulfilled, 1 then; a thread that is going to sleep on it sets it from 0 to 3 first (compare and
+ * swap) and sleeps while it is 3; other values are the caller's own. NULL: fulfilled already, nothing was registered. fail_fast: an error among them
  * fulfils it too. The thread then
  *   - takes part in reading the workers' output: board->mode = POLLED, xr_drain() while board->bits are set;
  *   - before it sleeps: mode = GETTER, fence, looks at bits again, futex_wait(board->getter);

@@ -133,6 +133,7 @@ func (n *Node) onReady(w *worker, r *wire.Reader) error {
 		return fmt.Errorf("%w: READY of version %d", errMessage, version)
 	}
 	w.ready = true
+	n.failures = 0
 	n.m.WorkerReady(w.id)
 	n.grant(w)
 	n.retireLater()

@@ -23,6 +23,8 @@ const (
 	exitWait        = 5 * time.Second // how long a worker may take to leave when asked to
 	idleKeep        = 10 * time.Second
 	grantSize       = 256 // handles granted to a worker at a time
+	startBackoff    = 50 * time.Millisecond
+	startBackoffMax = 5 * time.Second
 )
 
 // ErrClosed says that the session has ended.
@@ -52,6 +54,7 @@ type Node struct {
 	after       []func()                 // to be done after unlock
 	outcome     owner.Outcome            // scratch of the reader
 	submits     uint64
+	failures    int                 // workers in a row that ended before they were ready
 	incarnation uint64              // counts workers ever started
 	driverSpans map[uint64]struct{} // extents that the driver has allocated and not yet put
 	reaper      *time.Timer         // ends workers that are idle for long

@@ -17,6 +17,12 @@ import (
 // payloadMax is the largest payload that goes through a ring; others go INDIRECT, through the arena.
 const payloadMax = wire.RecordMax - wire.RecordHead
 
+// Values of a waiter's word that the node knows, see capi/thornback.h.
+const (
+	waiterDone   = 1
+	waiterAsleep = 3
+)
+
 // pendingReply waits for room in a worker's reply ring.
 type pendingReply struct {
 	kind, flags uint16
@@ -303,7 +309,7 @@ func (n *Node) Spawn(count int) {
 	for range count {
 		if err := n.spawn(); err != nil {
 			n.logs.note("a worker could not be started: " + err.Error())
-			n.after = append(n.after, func() { n.do(n.m.WorkerFailed) })
+			n.after = append(n.after, func() { n.do(n.startFailed) })
 		}
 	}
 }
@@ -336,10 +342,10 @@ func (n *Node) FreeExtent(offset uint64) {
 	}
 }
 
-// Wake implements owner.Ports. The word is 0 while its thread looks at it, 2 while the thread sleeps on it.
+// Wake implements owner.Ports. The word is waiterAsleep while its thread sleeps on it.
 func (n *Node) Wake(word *uint32) {
 	w := atomicWord(word)
-	if w.Swap(1) == 2 {
+	if w.Swap(waiterDone) == waiterAsleep {
 		n.after = append(n.after, func() { futex.WakeAll(w) })
 	}
 }

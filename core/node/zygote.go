@@ -270,8 +270,8 @@ func (n *Node) lose(w *worker, c owner.Cause) {
 	if w.ready {
 		n.m.WorkerLost(w.id, c, now)
 	} else {
-		n.m.WorkerFailed()
 		n.logs.note(fmt.Sprintf("a worker ended before it was ready: %s\n%s", c.Fields["exit"], c.Fields["stderr"]))
+		n.startFailed()
 	}
 	for off := range w.spans {
 		n.FreeExtent(off)
@@ -287,6 +287,17 @@ func (n *Node) lose(w *worker, c owner.Cause) {
 		n.logs.note(err.Error())
 	}
 	n.after = append(n.after, w.logs.end)
+}
+
+// startFailed counts a worker that could not be started. Its place is asked for again at once the first time, then ever
+// later, so that a broken environment is not a storm of processes. Preconditions: n.mu held.
+func (n *Node) startFailed() {
+	n.failures++
+	if n.failures == 1 {
+		n.m.WorkerFailed()
+		return
+	}
+	time.AfterFunc(min(startBackoff<<n.failures, startBackoffMax), func() { n.do(n.m.WorkerFailed) })
 }
 
 // zygoteGone ends all workers' books when the zygote died by itself, and starts another.
