@@ -1,0 +1,172 @@
+# Thornback. Two commands do everything on a fresh clone: `make demo` and `make test`.
+# Needed: Linux, Go (version in go.mod), Python >= 3.11 with venv, a C compiler.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+# All targets share one virtual environment, and pip must not run twice in it.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+GO ?= go
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 5s
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+# The first Python that is new enough; `make PYTHON=/path/to/python` chooses another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
+
+VPY := $(VENV)/bin/python
+PIP := $(VPY) -m pip --disable-pip-version-check --quiet
+# Stamps lie in the environment that they speak of: removing it removes them.
+STAMPS := $(VENV)/stamps
+ASAN_SITE := build/asan/site
+
+# What the wheel is made of. Folders are named too: their time changes when a file is removed.
+SOURCES := $(shell find core capi python -name __pycache__ -prune -o -name testdata -prune -o \
+	\( -type d -o -name '*.go' ! -name '*_test.go' -o -name '*.[ch]' -o -name '*.py' \
+	-o -name '*.pyi' -o -name py.typed \) -print) \
+	$(wildcard setup.py pyproject.toml MANIFEST.in go.mod go.sum README.md LICENSE)
+C_SOURCES := $(wildcard capi/*.[ch] core/border/*.[ch])
+# Without the border: it has no logic, and the race detector cannot see into C.
+PURE_GO = $(shell $(GO) list ./... | grep -v /core/border)
+
+.PHONY: help
+help: ## List all targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) \
+		| awk -F ':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
+
+# ---- For users ----------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(STAMPS)/installed $(STAMPS)/demo ## Build, install, and run the example on real data
+	$(VPY) examples/flights.py
+
+.PHONY: wheel
+wheel: dist/.built ## Build the abi3 wheel into dist/
+	@ls -l dist/*.whl
+
+.PHONY: bench
+bench: $(STAMPS)/installed ## Full benchmark against Ray and others (BENCH_ARGS=...)
+	$(PYTHON) benchmarks/run.py --thornback-python $(VPY) $(BENCH_ARGS)
+
+.PHONY: bench-quick
+bench-quick: $(STAMPS)/installed ## Main benchmark rows against Ray, under 3 minutes
+	$(PYTHON) benchmarks/run.py --quick --thornback-python $(VPY) $(BENCH_ARGS)
+
+# ---- Tests --------------------------------------------------------------------------------------
+
+.PHONY: test
+test: test-go test-python ## All tests, Go and Python
+
+.PHONY: test-go
+test-go: ## Go vet and tests
+	$(GO) vet ./...
+	$(GO) test ./...
+
+.PHONY: test-race
+test-race: ## Go tests under the race detector, with invariants checked, on 1 and 4 procs
+	$(GO) test -race -tags invariants -cpu 1,4 $(PURE_GO)
+
+.PHONY: test-python
+test-python: $(STAMPS)/test ## Python tests against the installed wheel (PYTEST_ARGS=...)
+	$(VPY) -m pytest $(PYTEST_ARGS)
+
+.PHONY: test-asan
+test-asan: $(STAMPS)/asan ## Python tests marked `asan`, C extension under AddressSanitizer
+	@rm -f build/asan/report.*
+	status=0; env LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" PYTHONMALLOC=malloc \
+		ASAN_OPTIONS="detect_leaks=0:abort_on_error=1:log_path=$(CURDIR)/build/asan/report" \
+		PYTHONPATH="$(CURDIR)/$(ASAN_SITE)" $(VPY) -m pytest -m asan $(PYTEST_ARGS) || status=$$?; \
+		for report in build/asan/report.*; do [ ! -e "$$report" ] || { cat "$$report"; status=1; }; done; \
+		exit $$status
+
+.PHONY: test-wheels
+test-wheels: dist/.built ## Install the wheel into every CPython found, without Go
+	tools/test_wheels.sh dist/*.whl
+
+.PHONY: fuzz
+fuzz: ## Run every Go fuzz test for FUZZTIME (5s)
+	GO=$(GO) tools/fuzz.sh $(FUZZTIME)
+
+# ---- Quality ------------------------------------------------------------------------------------
+
+.PHONY: lint
+lint: lint-go lint-c lint-python lint-layout ## All static checks
+
+.PHONY: lint-go
+lint-go: ## gofmt, go vet, staticcheck
+	@unformatted="$$(gofmt -l core)"; \
+		if [ -n "$$unformatted" ]; then echo "not gofmt'ed:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+.PHONY: lint-c
+lint-c: $(STAMPS)/lint ## clang-format
+	$(VENV)/bin/clang-format --dry-run -Werror $(C_SOURCES)
+
+.PHONY: lint-python
+lint-python: $(STAMPS)/lint ## ruff, mypy strict, stub and abi3 checks
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	cd $(VENV) && bin/python -m mypy.stubtest thornback._core
+	$(VENV)/bin/abi3audit --strict --assume-minimum-abi3 3.11 dist/*.whl
+
+.PHONY: lint-layout
+lint-layout: $(STAMPS)/test ## Imports, exports, file sizes, contents of the wheel
+	$(VPY) -m pytest -n0 tests/lint
+
+.PHONY: format
+format: $(STAMPS)/lint ## Format all sources in place
+	gofmt -w core
+	$(VENV)/bin/clang-format -i $(C_SOURCES)
+	$(VENV)/bin/ruff check --fix-only --quiet .
+	$(VENV)/bin/ruff format .
+
+.PHONY: clean
+clean: ## Remove everything built, and the virtual environments
+	rm -rf build dist $(VENV) .pytest_cache .mypy_cache .ruff_cache \
+		python/*.egg-info python/thornback/*.so
+	find . -path ./.git -prune -o -name __pycache__ -prune -exec rm -rf {} +
+
+# ---- Stamps -------------------------------------------------------------------------------------
+
+$(STAMPS)/venv:
+	@$(or $(PYTHON),false) -c '$(NEW_ENOUGH)' || { \
+		echo "error: thornback needs Python 3.11 or newer; try make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(@D) && touch $@
+
+dist/.built: $(SOURCES) | $(STAMPS)/venv
+	@mkdir -p $(@D) && rm -f dist/thornback-*.whl
+	$(PIP) wheel --no-deps --wheel-dir dist .
+	@touch $@
+
+# The dependencies come with the first install; later wheels only replace the package.
+$(STAMPS)/installed: dist/.built $(STAMPS)/venv
+	$(PIP) install dist/thornback-*.whl
+	$(PIP) install --no-deps --force-reinstall dist/thornback-*.whl
+	@touch $@
+
+$(STAMPS)/test: $(STAMPS)/installed pyproject.toml
+	$(PIP) install "$$(echo dist/thornback-*.whl)[test]"
+	@touch $@
+
+$(STAMPS)/lint: $(STAMPS)/installed pyproject.toml
+	$(PIP) install "$$(echo dist/thornback-*.whl)[lint]"
+	@touch $@
+
+$(STAMPS)/demo: examples/requirements.txt $(STAMPS)/venv
+	$(PIP) install -r examples/requirements.txt
+	@touch $@
+
+$(STAMPS)/asan: $(SOURCES) $(STAMPS)/test
+	rm -rf $(ASAN_SITE)
+	THORNBACK_ASAN=1 $(PIP) install --no-deps --target $(ASAN_SITE) .
+	@touch $@

@@ -1,0 +1,94 @@
+"""The command ``thornback``: ``run`` starts a program written for Ray, unchanged."""
+
+from __future__ import annotations
+
+import sys
+
+from ._version import RAY_RELEASE, VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+_RUN_USAGE = "thornback run [-h] [-m MODULE | -c CODE | SCRIPT] [ARGS ...]"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments after the command's name; those of the process when not given.
+
+    Returns
+    -------
+    int
+        Exit status. `run` ends as the program does: with its status, or by its exception.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    # What follows the script is the script's, so it must not reach argparse.
+    own, rest = _split_run(arguments)
+    options = _parser().parse_args(own)
+    if options.command is None:
+        _parser().print_help()
+        return 0
+    if options.module is None and options.code is None and not rest:
+        _parser().parse_args(["run", "--help"])
+    return _run(options, rest)
+
+
+def _parser() -> argparse.ArgumentParser:
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        prog="thornback", description="A distributed compute engine with Ray's API."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"thornback {VERSION} (API of Ray {RAY_RELEASE})"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        usage=_RUN_USAGE,
+        help="run a Python program in which `import ray` means thornback",
+        description="Run a program as python does, with `import ray` meaning thornback in it and "
+        "in its workers. SCRIPT is a file, a folder or archive with a __main__.py, or - for stdin.",
+    )
+    what = run.add_mutually_exclusive_group()
+    what.add_argument("-m", dest="module", metavar="MODULE", help="run a module")
+    what.add_argument("-c", dest="code", metavar="CODE", help="run code given as a text")
+    return parser
+
+
+def _split_run(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Split at the end of what is ours: behind ``-m x`` or ``-c x``, or before the script."""
+    if "run" not in arguments[:1]:
+        return arguments, []
+    for i, argument in enumerate(arguments[1:], start=1):
+        if argument in ("-m", "-c"):
+            return arguments[: i + 2], arguments[i + 2 :]
+        if argument[:2] in ("-m", "-c"):
+            return arguments[: i + 1], arguments[i + 1 :]
+        if argument == "-" or not argument.startswith("-"):
+            return arguments[:i], arguments[i:]
+    return arguments, []
+
+
+def _run(options: argparse.Namespace, rest: list[str]) -> int:
+    from ._alias import install_as_ray
+    from ._program import CannotOpenError, run_code, run_module, run_script
+
+    install_as_ray()
+    try:
+        if options.module is not None:
+            run_module(options.module, rest)
+        elif options.code is not None:
+            run_code(options.code, rest)
+        else:
+            run_script(rest[0], rest[1:])
+    except CannotOpenError as error:
+        print(f"thornback: {error}", file=sys.stderr)
+        return 2
+    return 0

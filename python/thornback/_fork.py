@@ -1,0 +1,26 @@
+"""What is left of the engine in a child that was forked from a driver: nothing.
+
+The child has the driver's memory, but neither its threads nor its node. The C extension refuses every
+call there; this module keeps the Python side from ending a session that is still the parent's.
+"""
+
+from __future__ import annotations
+
+import os
+
+_forked = False
+
+
+def is_forked() -> bool:
+    """Whether this process is the child of one that had a session when it forked."""
+    return _forked
+
+
+def _mark() -> None:
+    global _forked
+    from . import _init
+
+    _forked = _init.forget()
+
+
+os.register_at_fork(after_in_child=_mark)

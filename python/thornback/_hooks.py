@@ -1,0 +1,124 @@
+"""What the C extension calls in Python, given to it once, when the package is imported."""
+
+from __future__ import annotations
+
+import os
+
+from . import _core
+from ._handle import ActorMethod
+from ._object_ref import ObjectRef
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+class Hooks:
+    """The names are the contract: see `install` in `_core.pyi`."""
+
+    object_ref = ObjectRef
+    actor_method = ActorMethod
+
+    @staticmethod
+    def auto_init() -> None:
+        """Start a session, because something needs one."""
+        from ._init import auto_init
+
+        auto_init()
+
+    @staticmethod
+    def dumps(obj: Any, buffer_callback: Callable[[Any], Any] | None, label: str) -> bytes:
+        """Pickle what the C pickler could not."""
+        from ._serialization import dumps
+
+        return dumps(obj, buffer_callback, label)
+
+    @staticmethod
+    def arrow_write(obj: Any) -> tuple[int, int, Callable[[memoryview], None]] | None:
+        """Prepare a table for the store."""
+        from ._arrow import write
+
+        return write(obj)
+
+    @staticmethod
+    def arrow_read(kind: int, buffer: Any) -> Any:
+        """Return the table in a buffer."""
+        from ._arrow import read
+
+        return read(kind, buffer)
+
+    @staticmethod
+    def error_of(exc: BaseException) -> bytes:
+        """Return the bytes of the error that tells what a task raised."""
+        from ._exceptions import ActorDiedError
+        from ._serialization import encoding
+        from ._task_error import RayTaskError
+
+        current = _core.current_task()
+        with encoding():
+            if current is None:
+                return RayTaskError.from_exception(exc, "unknown").to_bytes()
+            _, name, actor, _, _ = current
+            if not actor:
+                return RayTaskError.from_exception(exc, name).to_bytes()
+            instance = _core.actor_instance()
+            where = {"actor_id": _actor_hex(actor)}
+            if instance is None:
+                error = RayTaskError.from_exception(exc, f"{name}.__init__", **where)
+                return ActorDiedError.from_task_error(error).to_bytes()
+            where["actor_repr"] = _repr(instance)
+            function_name = f"{type(instance).__name__}.{name.rpartition('.')[2]}"
+            return RayTaskError.from_exception(exc, function_name, **where).to_bytes()
+
+    @staticmethod
+    def raise_task_error(obj: Any) -> BaseException:
+        """Return the exception to raise for an error that was stored as a task's result."""
+        from ._task_error import RayTaskError
+
+        if isinstance(obj, RayTaskError):
+            return obj.as_instanceof_cause()
+        if isinstance(obj, BaseException):
+            return obj
+        return TypeError(f"expected the error of a task, got {type(obj)}")
+
+    @staticmethod
+    def system_error(code: int, json_text: str) -> BaseException:
+        """Return the exception for an error that the engine reports."""
+        import json
+
+        fields = json.loads(json_text)
+        text = fields.pop("message", "")
+        from ._system_error import system_error
+
+        return system_error(code, text, fields)
+
+    @staticmethod
+    def load(kind: int, name: str, blob: bytes) -> Any:
+        """Return the callable, class or method name of a definition."""
+        from ._definitions import CLASS, call_captured, load
+
+        target = load(kind, name, blob)
+        if kind != CLASS:
+            return target
+        from ._handle import equip
+
+        if target is call_captured:
+            return lambda body, *args, **kwargs: equip(body)(*args, **kwargs)
+        return equip(target)
+
+
+def _actor_hex(handle: int) -> str:
+    from ._ids import actor_id
+
+    return actor_id(_core.session(), handle).hex()
+
+
+def _repr(instance: Any) -> str:
+    try:
+        return repr(instance)
+    except Exception:
+        # The user's own; its failure must not hide the error that is being told.
+        return f"<{type(instance).__name__} in process {os.getpid()}>"
+
+
+_core.install(Hooks)

@@ -1,0 +1,195 @@
+"""The session's folder: where workers' output lies while the session lives, and nothing after it.
+
+A folder belongs to the process that holds the record lock on its `lock` file. The kernel gives that
+lock back however the process ends, so a folder whose lock can be had is stale, and the next session
+of the same user removes it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_PREFIX = "session_"
+# A folder under construction; it gets its name when it is locked, so no sweep can take it for stale.
+_NEW_PREFIX = ".new_"
+_LOCK = "lock"
+_KEEP = "keep"
+# Killed in the middle of making or removing a folder, a process leaves one without a lock behind.
+_UNLOCKED_AGE_S_MAX = 60.0
+
+
+class SessionFolder:
+    """A session's folder, locked by this process.
+
+    Attributes
+    ----------
+    path : str
+        Absolute; holds the folder `logs`.
+    keep : bool
+        Whether the folder outlives the session (THORNBACK_KEEP_LOGS=1).
+    """
+
+    def __init__(self, path: str, lock: int, keep: bool) -> None:
+        self.path = path
+        self.keep = keep
+        self._lock = lock
+
+    @property
+    def logs(self) -> str:
+        """Folder of the workers' output."""
+        return os.path.join(self.path, "logs")
+
+    @property
+    def name(self) -> str:
+        """Last part of the path."""
+        return os.path.basename(self.path)
+
+    def close(self) -> None:
+        """End the session's claim on the folder and remove it, unless it is to be kept."""
+        if self._lock < 0:
+            return
+        if not self.keep:
+            remove_tree(self.path)
+        os.close(self._lock)
+        self._lock = -1
+
+
+def create() -> SessionFolder:
+    """Sweep what dead sessions of this user left, and make a folder for a new one.
+
+    Returns
+    -------
+    SessionFolder
+        Readable by this user only.
+
+    Raises
+    ------
+    RuntimeError
+        When the folder that would hold it belongs to somebody else or is open to others.
+    """
+    root = root_folder()
+    sweep(root)
+    keep = os.environ.get("THORNBACK_KEEP_LOGS", "0") not in ("", "0")
+    stamp = time.strftime("%Y-%m-%d_%H-%M-%S") + f"_{time.time_ns() // 1000 % 1_000_000:06d}"
+    name = f"{stamp}_{os.getpid()}"
+    new = os.path.join(root, _NEW_PREFIX + name)
+    os.mkdir(new, 0o700)
+    os.mkdir(os.path.join(new, "logs"), 0o700)
+    lock = _lock(os.path.join(new, _LOCK), create=True)
+    if lock is None:
+        raise RuntimeError(f"the new session folder {new} is locked by another process")
+    if keep:
+        os.close(os.open(os.path.join(new, _KEEP), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    path = os.path.join(root, _PREFIX + name)
+    os.rename(new, path)
+    return SessionFolder(path, lock, keep)
+
+
+def root_folder() -> str:
+    """Return the folder that holds the sessions, made if need be.
+
+    THORNBACK_TMPDIR and RAY_TMPDIR name it; else it is a folder of the user's own, `thornback-<uid>`
+    in the system's temporary directory.
+    """
+    chosen = os.environ.get("THORNBACK_TMPDIR") or os.environ.get("RAY_TMPDIR")
+    if chosen:
+        path = os.path.abspath(os.path.expanduser(chosen))
+        os.makedirs(path, exist_ok=True)
+        return path
+    # The rule of `tempfile.gettempdir`, without its import and its trial files.
+    named = map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))
+    base = next((path for path in named if path and os.path.isdir(path)), "/tmp")
+    path = os.path.join(os.path.abspath(base), f"thornback-{os.getuid()}")
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        _check_private(path)
+    return path
+
+
+def sweep(root: str) -> list[str]:
+    """Remove the folders of dead sessions of this user below `root`; returns their paths."""
+    swept = []
+    with os.scandir(root) as entries:
+        for entry in entries:
+            if entry.name.startswith((_PREFIX, _NEW_PREFIX)) and _is_stale(entry):
+                remove_tree(entry.path)
+                swept.append(entry.path)
+    return swept
+
+
+def remove_tree(path: str) -> None:
+    """Remove a folder and what is in it; what is gone already, or not ours, is no error."""
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    remove_tree(entry.path)
+                else:
+                    _ignore_missing(os.unlink, entry.path)
+    except OSError:
+        return
+    _ignore_missing(os.rmdir, path)
+
+
+def _ignore_missing(act: Any, path: str) -> None:
+    try:
+        act(path)
+    except OSError:
+        # Another sweep, or the zygote, was faster.
+        return
+
+
+def _is_stale(entry: os.DirEntry[str]) -> bool:
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    if not entry.is_dir(follow_symlinks=False) or status.st_uid != os.getuid():
+        return False
+    if os.path.exists(os.path.join(entry.path, _KEEP)):
+        return False
+    lock_path = os.path.join(entry.path, _LOCK)
+    if entry.name.startswith(_NEW_PREFIX) or not os.path.exists(lock_path):
+        return time.time() - status.st_mtime > _UNLOCKED_AGE_S_MAX
+    lock = _lock(lock_path, create=False)
+    if lock is None:
+        return False
+    os.close(lock)
+    return True
+
+
+def _lock(path: str, *, create: bool) -> int | None:
+    """Return a descriptor that holds the lock, None when another process does.
+
+    A record lock, not `flock`: a child that the user forks must not keep the session alive.
+    """
+    import fcntl
+
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        return None
+    return fd
+
+
+def _check_private(path: str) -> None:
+    status = os.lstat(path)
+    import stat
+
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise RuntimeError(
+            f"{path} must be a folder of this user (uid {os.getuid()}) that nobody else can open "
+            f"(mode 0700); it is of uid {status.st_uid} with mode {status.st_mode & 0o7777:04o}. "
+            "Remove it, or name another folder in THORNBACK_TMPDIR."
+        )
