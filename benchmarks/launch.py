@@ -87,6 +87,7 @@ def _clear(mark: str) -> int:
         time.sleep(_POLL_S)
         _reap()
         left = _others(mark)
+    _reap()
     return killed
 
 

@@ -248,7 +248,8 @@ def markdown(facts: dict[str, Any], results: Results, goals: list[Goal] | None =
     dirty = " with changes that are not committed" if code.get("dirty") else ""
     head = (
         f"`{facts['command']}`, {facts['started']}, seed {facts['seed']}, "
-        f"{facts['repeats']} repeats of {facts['samples']} x {facts['seconds']} s, alternating; "
+        f"{facts['repeats']} repeats of {facts['samples_per_process']} x "
+        f"{facts['sample_seconds']} s, alternating; "
         f"commit {code.get('commit', 'unknown')}{dirty}.\n"
         f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
         f"Linux {machine['kernel']}, load before the run {machine['load_before']:.2f}; "
@@ -264,8 +265,9 @@ def markdown(facts: dict[str, Any], results: Results, goals: list[Goal] | None =
         head,
         "\n".join(versions),
         legend,
-        "## Against Ray\n\n" + _against(results, against_ray, show_peer_row=False),
     ]
+    if against_ray:
+        parts.append("## Against Ray\n\n" + _against(results, against_ray, show_peer_row=False))
     if against_others:
         parts.append("## Against the others\n\n" + _against(results, against_others, True))
     parts += [

@@ -207,7 +207,10 @@ def main() -> int:
         "machine": machine.facts(),
         "code": machine.commit(launch.HERE.parent),
         "versions": versions,
-        **{name: getattr(options, name) for name in ("seed", "repeats", "seconds", "samples")},
+        "seed": options.seed,
+        "repeats": options.repeats,
+        "sample_seconds": options.seconds,
+        "samples_per_process": options.samples,
     }
     start, others = time.monotonic(), machine.busy_seconds() - machine.own_seconds()
     samples, floors, failures = _carry_out(_plan(options, goals), pythons, options)
@@ -218,9 +221,6 @@ def main() -> int:
     facts["others_cpu_share"] = round(max(0.0, others) / took_s / facts["machine"]["cores"], 3)
     results = report.Results(samples, floors)
     text = report.markdown(facts, results, goals)
-    print(text)
-    if report.disturbed(facts):
-        print("other programs were busy: these figures are not worth keeping", file=sys.stderr)
     if options.write or not options.partial:
         raw = facts | {
             "summary": report.summary(results, goals),
@@ -231,6 +231,9 @@ def main() -> int:
         (options.out / "RESULTS.md").write_text(text, encoding="utf-8")
         raw_text = json.dumps(raw, indent=1) + "\n"
         (options.out / "results.json").write_text(raw_text, encoding="utf-8")
+    print(text)
+    if report.disturbed(facts):
+        print("other programs were busy: these figures are not worth keeping", file=sys.stderr)
     # What a peer leaves behind is told, but is not our failure.
     return int(any(f["engine"] == report.OURS or "leftovers" not in f for f in failures))
 

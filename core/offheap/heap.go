@@ -45,7 +45,6 @@ func classOf(n int) (int, int) {
 	step := 1 << b / perDouble
 	k := (n - 1<<b + step - 1) / step // 1..4
 	if step < 8 {                     // keep blocks 16-aligned below 64 bytes
-		step, k = 1<<b, 1
 		return (b-minBits)*perDouble + perDouble, 1 << (b + 1)
 	}
 	return (b-minBits)*perDouble + k, 1<<b + k*step

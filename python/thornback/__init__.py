@@ -2,9 +2,9 @@
 
     import thornback as ray
 
-Modules whose names begin with an underscore are private; this one and `thornback.util`,
-`thornback.actor` and `thornback.exceptions` are the doors. Importing it loads neither the Go library
-nor any other package: that is done when a session starts.
+Modules whose names begin with an underscore are private; this one, `thornback.actor`,
+`thornback.exceptions` and `thornback.util` are the doors. Importing it loads neither the Go library
+nor any other package: that happens when a session starts.
 
 Layout:
   _init, _context, _session, _boot, _machine, _logs   a session's beginning and end
@@ -49,8 +49,7 @@ from ._named import get_actor as get_actor
 from ._object_ref import ObjectRef as ObjectRef
 from ._remote import remote as remote
 from ._runtime_context import get_runtime_context as get_runtime_context
-from ._version import RAY_RELEASE as __version__
-from ._version import VERSION as __thornback_version__
+from ._version import VERSION as __version__
 
 ObjectID = ObjectRef
 SCRIPT_MODE = 0

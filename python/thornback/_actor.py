@@ -19,8 +19,8 @@ class ActorClassInheritanceException(TypeError):
 class ActorClass:
     """A class whose instances are actors; made by `remote`.
 
-    ``C.remote(...)`` creates an actor, a process of its own that holds one instance, and returns its
-    handle at once. The actor ends when its last handle goes.
+    ``C.remote(...)`` creates an actor, a process of its own that holds one instance, and returns
+    its handle at once. The actor ends when its last handle goes.
     """
 
     def __init__(
@@ -128,11 +128,10 @@ class ActorClass:
         except ValueError:
             return None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
         name = self._table.qualified_name
         raise TypeError(
-            "Actors cannot be instantiated directly. "
-            f"Instead of '{name}()', use '{name}.remote()'."
+            f"Actors cannot be instantiated directly. Instead of '{name}()', use '{name}.remote()'."
         )
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:

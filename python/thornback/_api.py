@@ -14,28 +14,32 @@ if TYPE_CHECKING:
     from ._object_ref import ObjectRef
 
     T = TypeVar("T")
+else:
 
-    @overload
-    def get(
-        object_refs: Sequence[ObjectRef[T]],
-        *,
-        timeout: float | None = None,
-        _use_object_store: bool = False,
-    ) -> list[T]: ...
-    @overload
-    def get(
-        object_refs: ObjectRef[T],
-        *,
-        timeout: float | None = None,
-        _use_object_store: bool = False,
-    ) -> T: ...
+    def overload(function: Any) -> Any:
+        """Spare the import of `typing`."""
+        return function
 
 
 _get = _core.get
 
 
+@overload
 def get(
-    object_refs: Any, *, timeout: float | None = None, _use_object_store: bool = False
+    object_refs: Sequence[ObjectRef[T]],
+    *,
+    timeout: float | None = None,
+    _use_object_store: bool = False,
+) -> list[T]: ...
+@overload
+def get(  # noqa: F811
+    object_refs: ObjectRef[T], *, timeout: float | None = None, _use_object_store: bool = False
+) -> T: ...
+def get(  # noqa: F811
+    object_refs: Any,
+    *,
+    timeout: float | None = None,
+    _use_object_store: bool = False,
 ) -> Any:
     """Wait for objects and return their values.
 
@@ -242,9 +246,7 @@ def _ask(op: str) -> Any:
     if not _core.session():
         from ._exceptions import RaySystemError
 
-        raise RaySystemError(
-            "Ray has not been started yet. You can start Ray with 'ray.init()'."
-        )
+        raise RaySystemError("Ray has not been started yet. You can start Ray with 'ray.init()'.")
     return json.loads(_core.control(op, b"{}"))
 
 

@@ -97,7 +97,7 @@ def _pyarrow() -> Any:
 
 
 def _as_table(pa: Any, library: str, obj: Any) -> tuple[int, Any] | None:
-    """Return the kind and a table or batch with the object's columns, None to leave it to pickle."""
+    """Return the kind and a table or batch with the object's columns; None leaves it to pickle."""
     if library == "pyarrow":
         return _pyarrow_table(pa, obj)
     if library == "polars":

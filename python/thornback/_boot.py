@@ -57,7 +57,8 @@ def zygote_options(folder: SessionFolder, namespace: str) -> dict[str, Any]:
     """
     from ._alias import alias_installed
 
-    environment, rest = {}, {}
+    environment: dict[str, str] = {}
+    rest: dict[str, str] = {}
     for name, value in os.environ.items():
         # JSON holds no bytes that aren't text; those go where both ends are Python.
         (environment if _is_text(name + value) else rest)[name] = value
@@ -80,8 +81,7 @@ def _command() -> list[str]:
     package_root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     # The folder last: this process only needs the package from it, its path comes with the boot.
     code = (
-        f"import sys; sys.path.append({package_root!r}); "
-        "from thornback._zygote import main; main()"
+        f"import sys; sys.path.append({package_root!r}); from thornback._zygote import main; main()"
     )
     # -P: no module of the working directory stands in for one of Python's.
     return [sys.executable, *_interpreter_flags(), "-P", *_without_site(), "-c", code]

@@ -107,7 +107,8 @@ class Definition:
     def _digest(self, blob: bytes) -> bytes:
         import hashlib
 
-        digest = hashlib.blake2b(f"{self.kind}{self.name}\0".encode(errors="replace"), digest_size=16)
+        head = f"{self.kind}{self.name}\0".encode(errors="replace")
+        digest = hashlib.blake2b(head, digest_size=16)
         digest.update(blob)
         return digest.digest()
 

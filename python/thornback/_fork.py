@@ -1,7 +1,7 @@
 """What is left of the engine in a child that was forked from a driver: nothing.
 
-The child has the driver's memory, but neither its threads nor its node. The C extension refuses every
-call there; this module keeps the Python side from ending a session that is still the parent's.
+The child has the driver's memory, but neither its threads nor its node. The C extension refuses
+every call there; this module keeps the Python side from ending a session that is the parent's.
 """
 
 from __future__ import annotations

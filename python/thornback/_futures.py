@@ -22,7 +22,7 @@ class _Watcher:
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._pending: dict[ObjectRef[Any], list[Future[Any]]] = {}  # guarded by _mutex
+        self._pending: dict[_core.ObjectRef[Any], list[Future[Any]]] = {}  # guarded by _mutex
         self._thread: threading.Thread | None = None  # guarded by _mutex
 
     def add(self, ref: ObjectRef[Any], future: Future[Any]) -> None:
@@ -43,13 +43,13 @@ class _Watcher:
                     return
             try:
                 ready, _ = _core.wait(refs, 1, _SLICE_S, True)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # The session has ended: nothing of it becomes ready any more.
                 self._take(refs, lambda futures, _, error=error: _fail(futures, error))
                 continue
             self._take(ready, _resolve)
 
-    def _take(self, refs: list[ObjectRef[Any]], act: Any) -> None:
+    def _take(self, refs: list[_core.ObjectRef[Any]], act: Any) -> None:
         for ref in refs:
             with self._mutex:
                 futures = self._pending.pop(ref, [])
@@ -67,10 +67,10 @@ def future_of(ref: ObjectRef[Any]) -> Future[Any]:
     return future
 
 
-def _resolve(futures: list[Future[Any]], ref: ObjectRef[Any]) -> None:
+def _resolve(futures: list[Future[Any]], ref: _core.ObjectRef[Any]) -> None:
     try:
         value = _core.get(ref, 0)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # the object's own, whatever it is
         _fail(futures, error)
         return
     for future in futures:

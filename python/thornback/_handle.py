@@ -77,7 +77,9 @@ class MethodTable:
             is_async = is_async or bool(flags & (_COROUTINE | _ASYNC_GENERATOR))
         if "__init__" not in entries:
             # A constructor written in C, or object's, which takes nothing.
-            plain = target.__init__ is object.__init__ and target.__new__ is object.__new__
+            plain = not any(
+                "__init__" in vars(c) or "__new__" in vars(c) for c in target.__mro__[:-1]
+            )
             entries["__init__"] = (() if plain else ANYTHING.parameters, {})
         entries = {**_OWN_METHODS, **entries}
         return cls(target.__name__, target.__qualname__, entries, is_async, retries)
@@ -155,9 +157,11 @@ def _entry_of(value: Any) -> Entry | None:
         function, bound = value.__func__, False
     elif isinstance(value, classmethod):
         function, bound = value.__func__, True
-    elif isinstance(value, (FunctionType, MethodDescriptorType)) or hasattr(value, "__wrapped__"):
-        function, bound = value, True
-    elif type(value).__name__ == "cython_function_or_method":
+    elif (
+        isinstance(value, (FunctionType, MethodDescriptorType))
+        or hasattr(value, "__wrapped__")
+        or type(value).__name__ == "cython_function_or_method"
+    ):
         function, bound = value, True
     else:
         return None
@@ -238,7 +242,7 @@ class ActorMethod(_core.ActorMethod):
     def _check_arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         self._handle._table.signature(self._spec.name).check(args, dict(kwargs or {}))
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
         name = self._spec.name
         raise TypeError(
             "Actor methods cannot be called directly. Instead of running "

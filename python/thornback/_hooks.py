@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+
 class Hooks:
     """The names are the contract: see `install` in `_core.pyi`."""
 
@@ -116,7 +117,7 @@ def _actor_hex(handle: int) -> str:
 def _repr(instance: Any) -> str:
     try:
         return repr(instance)
-    except Exception:
+    except Exception:  # noqa: BLE001
         # The user's own; its failure must not hide the error that is being told.
         return f"<{type(instance).__name__} in process {os.getpid()}>"
 

@@ -62,7 +62,7 @@ class BaseID:
         return self._bytes == b"\xff" * self.SIZE
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other._bytes == self._bytes  # type: ignore[attr-defined]
+        return type(other) is type(self) and other._bytes == self._bytes
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self._bytes))
@@ -151,7 +151,8 @@ def task_id(session: int, handle: int) -> TaskID:
 
 def actor_id(session: int, handle: int) -> ActorID:
     """Return the id shown for the actor whose object is `handle` in `session`."""
-    return ActorID(handle.to_bytes(8, "little") + (session & 0xFFFFFFFF).to_bytes(4, "little") + JOB.binary())
+    unique = handle.to_bytes(8, "little") + (session & 0xFFFFFFFF).to_bytes(4, "little")
+    return ActorID(unique + JOB.binary())
 
 
 def node_id(session: int) -> NodeID:

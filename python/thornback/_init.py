@@ -65,22 +65,22 @@ def init(
     object_store_memory: int | None = None,
     local_mode: bool = False,
     ignore_reinit_error: bool = False,
-    include_dashboard: bool | None = None,
-    dashboard_host: str = "127.0.0.1",
-    dashboard_port: int | None = None,
-    job_config: Any = None,
-    configure_logging: bool = True,
-    logging_level: int = _INFO,
-    logging_format: str | None = None,
-    logging_config: Any = None,
+    include_dashboard: bool | None = None,  # noqa: ARG001
+    dashboard_host: str = "127.0.0.1",  # noqa: ARG001
+    dashboard_port: int | None = None,  # noqa: ARG001
+    job_config: Any = None,  # noqa: ARG001
+    configure_logging: bool = True,  # noqa: ARG001
+    logging_level: int = _INFO,  # noqa: ARG001
+    logging_format: str | None = None,  # noqa: ARG001
+    logging_config: Any = None,  # noqa: ARG001
     log_to_driver: bool | None = None,
     namespace: str | None = None,
     runtime_env: Mapping[str, Any] | None = None,
-    enable_resource_isolation: bool = False,
-    cgroup_path: str | None = None,
-    system_reserved_cpu: float | None = None,
-    system_reserved_memory: int | None = None,
-    proxy_server_url: str | None = None,
+    enable_resource_isolation: bool = False,  # noqa: ARG001
+    cgroup_path: str | None = None,  # noqa: ARG001
+    system_reserved_cpu: float | None = None,  # noqa: ARG001
+    system_reserved_memory: int | None = None,  # noqa: ARG001
+    proxy_server_url: str | None = None,  # noqa: ARG001
     **kwargs: Any,
 ) -> RayContext:
     """Start a session on this machine.
@@ -103,10 +103,10 @@ def init(
         Whether what workers print appears here; by default it does.
     namespace : str, optional
         For names of actors; by default one of the session's own.
-    labels, include_dashboard, dashboard_host, dashboard_port, job_config, configure_logging, \
-logging_level, logging_format, logging_config, runtime_env, enable_resource_isolation, cgroup_path, \
-system_reserved_cpu, system_reserved_memory, proxy_server_url
-        Accepted as Ray has them; without effect, or refused when that would change results.
+    labels, runtime_env : mapping, optional
+        Refused in this release unless empty.
+    **kwargs
+        These and all other parameters are accepted as Ray has them, and without effect.
 
     Returns
     -------
@@ -177,9 +177,7 @@ def is_initialized() -> bool:
 def auto_init() -> None:
     """Start a session with defaults, unless RAY_ENABLE_AUTO_CONNECT=0 forbids it."""
     if os.environ.get("RAY_ENABLE_AUTO_CONNECT", "1") == "0":
-        raise RuntimeError(
-            "Ray has not been started yet. You can start Ray with 'ray.init()'."
-        )
+        raise RuntimeError("Ray has not been started yet. You can start Ray with 'ray.init()'.")
     with _mutex:
         if not _core.session():
             init()
@@ -308,9 +306,7 @@ def _check_removed(local_mode: bool, kwargs: Mapping[str, Any]) -> None:
         raise TypeError("The _system_config must be a dict.")
 
 
-def _check_unbuilt(
-    runtime_env: Mapping[str, Any] | None, labels: Mapping[str, str] | None
-) -> None:
+def _check_unbuilt(runtime_env: Mapping[str, Any] | None, labels: Mapping[str, str] | None) -> None:
     """Refuse what would change where or how tasks run, rather than run without it."""
     for name, value in (("runtime_env", runtime_env), ("labels", labels)):
         if value:

@@ -1,7 +1,8 @@
 """A worker's standard output and error.
 
-Both are files, read by the node. A line ``:task_name:f`` or ``:actor_name:Counter`` comes before what
-a task prints when the output before it was another's; the node cuts it out and knows the prefix.
+Both are files, read by the node. A line ``:task_name:f`` or ``:actor_name:Counter`` comes before
+what a task prints when the output before it was another's; the node cuts it out and knows the
+prefix.
 """
 
 from __future__ import annotations
@@ -49,10 +50,9 @@ class MarkedFile(io.RawIOBase):
 
     def write(self, data: object) -> int:
         """Write all of the data, behind a marker if need be."""
-        view = memoryview(data)  # type: ignore[arg-type]
-        if not len(view):
+        content = bytes(memoryview(data))  # type: ignore[arg-type]
+        if not content:
             return 0
-        content = bytes(view)
         marker = self._speaker()
         head = b""
         if marker and marker != self._last:
@@ -70,7 +70,9 @@ def open_streams() -> None:
     """Make `sys.stdout` and `sys.stderr` marked ones over the descriptors 1 and 2."""
     sys.stdout = _text(1)
     sys.stderr = _text(2)
-    sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
+    # The zygote's own would write without markers.
+    sys.__stdout__ = sys.stdout  # type: ignore[misc]
+    sys.__stderr__ = sys.stderr  # type: ignore[misc]
 
 
 def flush() -> None:
@@ -85,9 +87,7 @@ def flush() -> None:
 
 def _text(fd: int) -> io.TextIOWrapper:
     raw = io.BufferedWriter(MarkedFile(fd, _speaker))
-    return io.TextIOWrapper(
-        raw, encoding="utf-8", errors="backslashreplace", line_buffering=True
-    )
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def _speaker() -> str:

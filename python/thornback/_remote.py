@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from typing import Any, overload
 
     from ._actor import ActorClass
+else:
+
+    def overload(function: Any) -> Any:
+        """Spare the import of `typing`."""
+        return function
+
 
 _GENERATOR = 0x20  # inspect.CO_GENERATOR
 _ASYNC_GENERATOR = 0x200
@@ -78,7 +84,7 @@ class RemoteFunction(_core.TaskFunction):
         function = self.options(**options) if options else self
         return function.remote(*(args or ()), **(kwargs or {}))
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
         raise TypeError(
             "Remote functions cannot be called directly. Instead of running "
             f"'{self._function_name}()', try '{self._function_name}.remote()'."
@@ -137,17 +143,13 @@ def _restore(
     return RemoteFunction(definition, Signature(parameters), is_generator, options)
 
 
-if TYPE_CHECKING:
-
-    @overload
-    def remote(__target: type) -> ActorClass: ...
-    @overload
-    def remote(__target: Callable[..., Any]) -> RemoteFunction: ...
-    @overload
-    def remote(**options: Any) -> Callable[[Any], Any]: ...
-
-
-def remote(*args: Any, **options: Any) -> Any:
+@overload
+def remote(target: type, /) -> ActorClass: ...  # type: ignore[overload-overlap]
+@overload
+def remote(target: Callable[..., Any], /) -> RemoteFunction: ...  # noqa: F811
+@overload
+def remote(**options: Any) -> Callable[[Any], Any]: ...  # noqa: F811
+def remote(*args: Any, **options: Any) -> Any:  # noqa: F811
     """Make a remote function of a function, or an actor class of a class.
 
     Parameters
@@ -193,7 +195,9 @@ def _make(target: Any, options: Mapping[str, Any]) -> Any:
 
         return make_actor_class(target, options)
     if not _is_function(target):
-        raise TypeError("The @ray.remote decorator must be applied to either a function or a class.")
+        raise TypeError(
+            "The @ray.remote decorator must be applied to either a function or a class."
+        )
     is_generator = _is_generator(target)
     if options:
         from ._options import check_task_options
@@ -216,8 +220,9 @@ def _is_function(target: Any) -> bool:
     if isinstance(target, FunctionType):
         return True
     # Methods, functions written in C or Cython, and whatever else says that it is one.
+    kinds = ("function_or_method", "method")
     return callable(target) and (
-        hasattr(target, "__code__") or type(target).__name__.endswith(("function_or_method", "method"))
+        hasattr(target, "__code__") or type(target).__name__.endswith(kinds)
     )
 
 

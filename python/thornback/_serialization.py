@@ -1,4 +1,4 @@
-"""Values that the C pickler can't take: cloudpickle, and the search for what can't be pickled at all."""
+"""Values that the C pickler can't take: cloudpickle, and the search for what nothing can pickle."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def find_culprit(obj: Any, label: str, error: Exception) -> tuple[str, Any, Exce
     error : Exception
         What pickling the culprit alone raises.
     """
-    search = _Search()
+    search = _Search(obj)
     path = label
     for _ in range(_DEPTH_MAX):
         for suffix, part in _parts(obj):
@@ -106,11 +106,11 @@ def find_culprit(obj: Any, label: str, error: Exception) -> tuple[str, Any, Exce
 
 
 class _Search:
-    def __init__(self) -> None:
+    def __init__(self, whole: Any) -> None:
         self._deadline = time.monotonic() + _SEARCH_S_MAX
         self._trials = 0
         # The parts themselves stand beside their ids, which could be used again otherwise.
-        self._seen: dict[int, Any] = {}
+        self._seen = {id(whole): whole}
 
     def failure(self, part: Any) -> Exception | None:
         """Return what pickling the part raises; None when it works or was tried before."""
@@ -124,7 +124,7 @@ class _Search:
             return None
         try:
             cloudpickle.dumps(part, protocol=5, buffer_callback=lambda _: None)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever the user's code raises
             return error
         return None
 
@@ -150,13 +150,18 @@ def _parts(obj: Any) -> Iterator[tuple[str, Any]]:
         yield ".__self__", obj.__self__
         yield ".__func__", obj.__func__
     elif isinstance(obj, type):
-        for name, value in list(vars(obj).items()):
-            if isinstance(value, (staticmethod, classmethod)):
-                value = value.__func__
-            if not name.startswith("__") or isinstance(value, FunctionType):
-                yield f".{name}", value
+        yield from _class_parts(obj)
     else:
         yield from _state_parts(obj)
+
+
+def _class_parts(cls: type) -> Iterator[tuple[str, Any]]:
+    from types import FunctionType
+
+    for name, value in list(vars(cls).items()):
+        part = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
+        if not name.startswith("__") or isinstance(part, FunctionType):
+            yield f".{name}", part
 
 
 def _function_parts(function: FunctionType) -> Iterator[tuple[str, Any]]:
@@ -187,7 +192,7 @@ def _state_parts(obj: Any) -> Iterator[tuple[str, Any]]:
     """Yield what the object's reduction holds, attributes under their names."""
     try:
         reduced = obj.__reduce_ex__(5)
-    except Exception:
+    except Exception:  # noqa: BLE001
         # Unpicklable itself; a part may still be the reason.
         yield from _attributes(getattr(obj, "__dict__", None))
         return
@@ -219,11 +224,12 @@ def _attributes(state: Any) -> Iterator[tuple[str, Any]]:
 def _short(value: Any) -> str:
     try:
         text = repr(value)
-    except Exception:
+    except Exception:  # noqa: BLE001  # a broken __repr__
         text = f"<{_type_name(value)}>"
     return text if len(text) <= _REPR_CHARS_MAX else text[: _REPR_CHARS_MAX - 3] + "..."
 
 
 def _type_name(obj: Any) -> str:
     cls = type(obj)
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    prefix = "" if cls.__module__ == "builtins" else f"{cls.__module__}."
+    return prefix + cls.__qualname__

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PREFIX = "session_"
-# A folder under construction; it gets its name when it is locked, so no sweep can take it for stale.
+# A folder under construction: it gets its name when it is locked, so no sweep takes it for stale.
 _NEW_PREFIX = ".new_"
 _LOCK = "lock"
 _KEEP = "keep"
@@ -93,8 +93,8 @@ def create() -> SessionFolder:
 def root_folder() -> str:
     """Return the folder that holds the sessions, made if need be.
 
-    THORNBACK_TMPDIR and RAY_TMPDIR name it; else it is a folder of the user's own, `thornback-<uid>`
-    in the system's temporary directory.
+    THORNBACK_TMPDIR and RAY_TMPDIR name it; else it is a folder of the user's own in the system's
+    temporary directory, `thornback-<uid>`.
     """
     chosen = os.environ.get("THORNBACK_TMPDIR") or os.environ.get("RAY_TMPDIR")
     if chosen:

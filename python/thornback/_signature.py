@@ -112,7 +112,7 @@ ANYTHING = Signature((("args", _REST, False), ("kwargs", _MORE, False)))
 
 
 def signature_of(function: Callable[..., Any]) -> Signature:
-    """Return the signature of a callable; of one that tells nothing, that of ``f(*args, **kwargs)``."""
+    """Return the signature of a callable, ``(*args, **kwargs)`` for one that tells nothing."""
     if isinstance(function, FunctionType) and not {"__wrapped__", "__signature__"} & set(
         vars(function)
     ):
@@ -149,9 +149,8 @@ def _of_code(function: FunctionType) -> Signature:
     if code.co_flags & _VARARGS:
         parameters.append((names[at], _REST, False))
         at += 1
-    parameters.extend(
-        (name, _KEYWORD_ONLY, name in keyword_defaults) for name in names[count : count + keyword_count]
-    )
+    keywords = names[count : count + keyword_count]
+    parameters.extend((name, _KEYWORD_ONLY, name in keyword_defaults) for name in keywords)
     if code.co_flags & _VARKEYWORDS:
         parameters.append((names[at], _MORE, False))
     return Signature(parameters)

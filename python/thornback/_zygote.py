@@ -1,17 +1,18 @@
 """The zygote: a small process that forks workers which are ready at once.
 
-Its parent, the node, speaks to it over a socket of packets, descriptor 3, one message each: a letter
-and JSON, descriptors beside it.
+Its parent, the node, speaks to it over a socket of packets, descriptor 3, one message each: a
+letter and JSON, descriptors beside it.
 
     to the zygote    B boot, with [board, arena]    F fork a worker, with [channel]    K kill one
     to the node      R ready    F forked    X exited, or could not be forked (pid 0)
 
-It has one thread, so that forking is safe, and no Go in it. When the node goes, it kills all workers
-with whatever they have started, removes the session's folder and goes too.
+It has one thread, so that forking is safe, and no Go in it. When the node goes, it kills all
+workers with whatever they have started, removes the session's folder and goes too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -167,11 +168,9 @@ class Zygote:
             return
         if pid == 0:
             self._become_worker(order, fds[0], parent)
-        try:
-            # Here too, so that the group exists when the node wants it killed.
+        # Here too, so that the group exists when the node wants it killed.
+        with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
-        except OSError:
-            pass
         self._workers[pid] = order["worker"]
         for fd in fds:
             os.close(fd)
@@ -194,7 +193,7 @@ class Zygote:
             from . import _worker
 
             status = _worker.main(order, [channel, *self._shared], self._boot)
-        except BaseException:
+        except BaseException:  # noqa: BLE001  # told in the worker's file, then the process ends
             import traceback
 
             traceback.print_exc()
@@ -232,7 +231,7 @@ class Zygote:
         self._watch_node(True)
         try:
             __import__(name)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # The worker that needs it will tell its user.
             print(f"{name} can't be imported ahead: {error!r}", file=sys.stderr, flush=True)
         finally:
@@ -300,22 +299,19 @@ class Zygote:
         self._shared = state["shared"]
         for fd in (self._socket.fileno(), *self._shared):
             os.set_inheritable(fd, False)
-        self._workers = {pid: worker for pid, worker in state["workers"]}
+        self._workers = dict(state["workers"])
         self._banned = state["banned"]
         self._prepare(state["boot"])
 
 
 def receive(channel: socket.socket) -> tuple[bytes, list[int]]:
     """Return the next packet and its descriptors; an empty packet is the end."""
-    import array
-
     import _socket
+    import array
 
     fds = array.array("i")
     space = _socket.CMSG_SPACE(_FDS_MAX * fds.itemsize)
-    packet, ancillary, _, _ = channel.recvmsg(
-        _PACKET_BYTES_MAX, space, _socket.MSG_CMSG_CLOEXEC
-    )
+    packet, ancillary, _, _ = channel.recvmsg(_PACKET_BYTES_MAX, space, _socket.MSG_CMSG_CLOEXEC)
     for level, kind, data in ancillary:
         if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
             fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
