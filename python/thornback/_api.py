@@ -203,14 +203,13 @@ def kill(actor: Any, *, no_restart: bool = True) -> None:
 
 def cluster_resources() -> dict[str, float]:
     """Return what the session has in all: amounts by name, memory in bytes."""
-    total: dict[str, float] = _ask("resources")["total"]
-    return total
+    return {name: float(amount) for name, amount in _ask("resources")["total"].items()}
 
 
 def available_resources() -> dict[str, float]:
     """Return what nobody holds now; a resource that is used up is not in it."""
-    available: dict[str, float] = _ask("resources")["available"]
-    return {name: amount for name, amount in available.items() if amount > 0}
+    available = _ask("resources")["available"]
+    return {name: float(amount) for name, amount in available.items() if amount > 0}
 
 
 def nodes() -> list[dict[str, Any]]:

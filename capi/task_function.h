@@ -1,0 +1,32 @@
+/* task_function.h - what `.remote` of functions and of methods needs, in C. */
+#ifndef XR_TASK_FUNCTION_H
+#define XR_TASK_FUNCTION_H
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+
+/* How calls of one function or method are to be made. */
+typedef struct xr_target {
+    Py_ssize_t minimum, maximum; /* positional arguments; minimum > maximum: always ask Python */
+    uint64_t session;            /* that tid belongs to; 0: none yet */
+    uint32_t tid, returns;
+} xr_target;
+
+extern PyType_Spec xr_function_spec;
+
+static inline void target_init(xr_target *t)
+{
+    t->minimum = 1;
+    t->maximum = 0;
+    t->session = 0;
+}
+
+/* Checks the arguments: in C where that is enough, else by owner._check_arguments(args, kwargs).
+ * Returns 0 or -1. */
+int target_check(const xr_target *t, PyObject *owner, PyObject *const *args, Py_ssize_t nargs,
+                 PyObject *kwnames);
+/* set_arity and set_template of _core.pyi. Return None or NULL. */
+PyObject *target_set_arity(xr_target *t, PyObject *args);
+PyObject *target_set_template(xr_target *t, PyObject *args);
+
+#endif
