@@ -7,16 +7,14 @@
 #include "object_ref.h"
 
 typedef struct xr_handle {
-    PyObject_HEAD
-    PyObject *ref;
+    PyObject_HEAD PyObject *ref;
     PyObject *methods; /* dict of MethodSpec */
     PyObject *class_name;
 } xr_handle;
 
 /* Without cyclic collection: it lives for the length of a call, and a handle never leads back to it. */
 typedef struct xr_method {
-    PyObject_HEAD
-    PyObject *handle, *spec;
+    PyObject_HEAD PyObject *handle, *spec;
 } xr_method;
 
 /* ---- ActorHandleBase ---- */
@@ -26,8 +24,8 @@ static int handle_init(PyObject *o, PyObject *args, PyObject *kwargs)
     static char *names[] = {"ref", "methods", "class_name", NULL};
     xr_handle *self = (xr_handle *)o;
     PyObject *ref, *methods, *class_name;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!U:ActorHandleBase", names, S.ref_type,
-                                     &ref, &PyDict_Type, &methods, &class_name)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!U:ActorHandleBase", names, S.ref_type, &ref, &PyDict_Type,
+                                     &methods, &class_name)) {
         return -1;
     }
     PyObject *old[] = {self->ref, self->methods, self->class_name};
@@ -71,8 +69,7 @@ static PyObject *method_make(PyObject *handle, PyObject *spec)
 static PyObject *handle_getattr(PyObject *o, PyObject *name)
 {
     xr_handle *self = (xr_handle *)o;
-    PyObject *found =
-        self->methods != NULL ? PyDict_GetItemWithError(self->methods, name) : NULL;
+    PyObject *found = self->methods != NULL ? PyDict_GetItemWithError(self->methods, name) : NULL;
     if (found == NULL) {
         return PyErr_Occurred() ? NULL : PyObject_GenericGetAttr(o, name);
     }
@@ -127,9 +124,12 @@ static PyMemberDef handle_members[] = {
 };
 
 static PyType_Slot handle_slots[] = {
-    {Py_tp_init, handle_init},         {Py_tp_dealloc, handle_dealloc},
-    {Py_tp_getattro, handle_getattr},  {Py_tp_traverse, handle_traverse},
-    {Py_tp_clear, handle_clear},       {Py_tp_members, handle_members},
+    {Py_tp_init, handle_init},
+    {Py_tp_dealloc, handle_dealloc},
+    {Py_tp_getattro, handle_getattr},
+    {Py_tp_traverse, handle_traverse},
+    {Py_tp_clear, handle_clear},
+    {Py_tp_members, handle_members},
     {0, NULL},
 };
 
@@ -147,8 +147,8 @@ static int method_init(PyObject *o, PyObject *args, PyObject *kwargs)
     static char *names[] = {"handle", "spec", NULL};
     xr_method *self = (xr_method *)o;
     PyObject *handle, *spec;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!:ActorMethod", names, S.handle_type,
-                                     &handle, S.spec_type, &spec)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!:ActorMethod", names, S.handle_type, &handle, S.spec_type,
+                                     &spec)) {
         return -1;
     }
     PyObject *old[] = {self->handle, self->spec};
@@ -160,8 +160,7 @@ static int method_init(PyObject *o, PyObject *args, PyObject *kwargs)
 }
 
 /* remote(*args, **kwargs).   Borrows: all.   Returns: new reference, see args_submit. */
-static PyObject *method_remote(PyObject *o, PyObject *const *args, Py_ssize_t nargs,
-                               PyObject *kwnames)
+static PyObject *method_remote(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     xr_method *self = (xr_method *)o;
     xr_handle *handle = (xr_handle *)self->handle;
@@ -171,8 +170,7 @@ static PyObject *method_remote(PyObject *o, PyObject *const *args, Py_ssize_t na
         PyErr_SetString(PyExc_RuntimeError, "the actor method has not been initialized");
         return NULL;
     }
-    if (ref_handle(handle->ref, &actor) < 0 ||
-        target_check(&spec->target, o, args, nargs, kwnames) < 0) {
+    if (ref_handle(handle->ref, &actor) < 0 || target_check(&spec->target, o, args, nargs, kwnames) < 0) {
         return NULL;
     }
     if (spec->target.session != S.session && spec_export(spec) < 0) {

@@ -8,7 +8,7 @@
 #include "store.h"
 
 /* timeout: seconds or None. Returns 0, or -1 with TypeError. */
-static int parse_deadline(PyObject *timeout, int64_t *deadline)
+int api_deadline(PyObject *timeout, int64_t *deadline)
 {
     if (timeout == Py_None) {
         *deadline = XR_NEVER;
@@ -48,8 +48,7 @@ static int collect_handles(PyObject *refs, xr_words *handles, const char *what)
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *ref = PyTuple_GetItem(refs, i);
         if (!ref_check(ref)) {
-            PyErr_Format(PyExc_TypeError,
-                         "Attempting to call `%s` on the value %R, which is not an ray.ObjectRef.",
+            PyErr_Format(PyExc_TypeError, "Attempting to call `%s` on the value %R, which is not an ray.ObjectRef.",
                          what, ref);
             return -1;
         }
@@ -106,8 +105,7 @@ static PyObject *get_many(PyObject *refs, int64_t deadline)
 }
 
 /* get(refs, timeout).   GIL: released while it waits. */
-static PyObject *api_get(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
-                         PyObject *kwnames)
+static PyObject *api_get(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     (void)module;
     int64_t deadline = XR_NEVER;
@@ -117,7 +115,7 @@ static PyObject *api_get(PyObject *module, PyObject *const *args, Py_ssize_t nar
         PyErr_SetString(PyExc_TypeError, "get takes refs and timeout");
         return NULL;
     }
-    if (nargs + nkw == 2 && parse_deadline(args[1], &deadline) < 0) {
+    if (nargs + nkw == 2 && api_deadline(args[1], &deadline) < 0) {
         return NULL;
     }
     return ref_check(args[0]) ? get_one(args[0], deadline) : get_many(args[0], deadline);
@@ -128,9 +126,8 @@ static PyObject *api_put(PyObject *module, PyObject *value)
 {
     (void)module;
     if (ref_check(value)) {
-        PyErr_SetString(PyExc_TypeError,
-                        "Calling 'put' on an ray.ObjectRef is not allowed. If you really want to do "
-                        "this, you can wrap the ray.ObjectRef in a list and call 'put' on it.");
+        PyErr_SetString(PyExc_TypeError, "Calling 'put' on an ray.ObjectRef is not allowed. If you really want to do "
+                                         "this, you can wrap the ray.ObjectRef in a list and call 'put' on it.");
         return NULL;
     }
     if (session_ensure() < 0) {
@@ -144,67 +141,6 @@ static PyObject *api_put(PyObject *module, PyObject *value)
     }
     blob_clear(&b);
     return rc == 0 ? ref_new(handle) : NULL;
-}
-
-/* The first `most` ready ones and the rest, both in the order of refs. Returns: new tuple of lists. */
-static PyObject *split(PyObject *refs, const uint8_t *ready, Py_ssize_t n, Py_ssize_t most)
-{
-    PyObject *done = PyList_New(0), *rest = PyList_New(0), *result = NULL;
-    Py_ssize_t found = 0;
-    for (Py_ssize_t i = 0; done != NULL && rest != NULL && i < n; i++) {
-        int is_done = ready[i] && found < most;
-        found += is_done;
-        if (PyList_Append(is_done ? done : rest, PyTuple_GetItem(refs, i)) < 0) {
-            goto end;
-        }
-    }
-    if (done != NULL && rest != NULL) {
-        result = PyTuple_Pack(2, done, rest);
-    }
-end:
-    Py_XDECREF(done);
-    Py_XDECREF(rest);
-    return result;
-}
-
-/* wait(refs, num_returns, timeout, fetch_local).   GIL: released while it waits. */
-static PyObject *api_wait(PyObject *module, PyObject *args, PyObject *kwargs)
-{
-    static char *names[] = {"refs", "num_returns", "timeout", "fetch_local", NULL};
-    (void)module;
-    PyObject *refs, *timeout, *result = NULL;
-    Py_ssize_t need;
-    int fetch_local;
-    int64_t deadline;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!nOp:wait", names, &PyList_Type, &refs, &need,
-                                     &timeout, &fetch_local) ||
-        parse_deadline(timeout, &deadline) < 0) {
-        return NULL;
-    }
-    PyObject *tuple = PyList_AsTuple(refs);
-    uint8_t *ready = NULL;
-    xr_words handles;
-    words_init(&handles);
-    if (tuple == NULL || collect_handles(tuple, &handles, "wait") < 0) {
-        goto end;
-    }
-    if (need < 0 || (size_t)need > handles.len) {
-        PyErr_Format(PyExc_ValueError, "num_returns is %zd for %zu references", need, handles.len);
-        goto end;
-    }
-    if ((ready = calloc(handles.len + 1, 1)) == NULL) {
-        PyErr_NoMemory();
-        goto end;
-    }
-    if (handles.len == 0 ||
-        S.engine->wait(handles.data, handles.len, (size_t)need, deadline, ready) == 0) {
-        result = split(tuple, ready, (Py_ssize_t)handles.len, need);
-    }
-end:
-    free(ready);
-    words_free(&handles);
-    Py_XDECREF(tuple);
-    return result;
 }
 
 /* Positional and keyword arguments as one array of borrowed pointers, and the keywords' names.
@@ -243,8 +179,8 @@ static PyObject *api_submit(PyObject *module, PyObject *all, PyObject *keywords)
     unsigned int tid, returns;
     PyObject *actor, *args, *kwargs, *kwnames = NULL, *result = NULL;
     uint64_t handle = 0;
-    if (!PyArg_ParseTupleAndKeywords(all, keywords, "IIOO!O:submit", names, &tid, &returns, &actor,
-                                     &PyTuple_Type, &args, &kwargs)) {
+    if (!PyArg_ParseTupleAndKeywords(all, keywords, "IIOO!O:submit", names, &tid, &returns, &actor, &PyTuple_Type,
+                                     &args, &kwargs)) {
         return NULL;
     }
     if ((actor != Py_None && !ref_check(actor)) || (kwargs != Py_None && !PyDict_Check(kwargs))) {
@@ -276,16 +212,14 @@ static PyObject *api_define(PyObject *module, PyObject *args)
     const char *name, *blob, *digest;
     Py_ssize_t name_len, blob_len, digest_len;
     uint32_t fid;
-    if (!PyArg_ParseTuple(args, "Is#y#y#:define", &kind, &name, &name_len, &blob, &blob_len,
-                          &digest, &digest_len)) {
+    if (!PyArg_ParseTuple(args, "Is#y#y#:define", &kind, &name, &name_len, &blob, &blob_len, &digest, &digest_len)) {
         return NULL;
     }
     if (digest_len != 16) {
         PyErr_Format(PyExc_ValueError, "a digest has 16 bytes, this one has %zd", digest_len);
         return NULL;
     }
-    if (S.engine->define(kind, name, (size_t)name_len, blob, (size_t)blob_len,
-                         (const uint8_t *)digest, &fid) < 0) {
+    if (S.engine->define(kind, name, (size_t)name_len, blob, (size_t)blob_len, (const uint8_t *)digest, &fid) < 0) {
         return NULL;
     }
     return PyLong_FromUnsignedLong(fid);
@@ -298,8 +232,7 @@ static PyObject *api_template(PyObject *module, PyObject *args)
     const char *json;
     Py_ssize_t len;
     uint32_t tid;
-    if (!PyArg_ParseTuple(args, "y#:template", &json, &len) ||
-        S.engine->make_template(json, (size_t)len, &tid) < 0) {
+    if (!PyArg_ParseTuple(args, "y#:template", &json, &len) || S.engine->make_template(json, (size_t)len, &tid) < 0) {
         return NULL;
     }
     return PyLong_FromUnsignedLong(tid);

@@ -6,4 +6,9 @@
 
 extern PyMethodDef xr_api_methods[];
 
+/* timeout: seconds or None; deadline: as xr_now. Returns 0, or -1 with TypeError. */
+int api_deadline(PyObject *timeout, int64_t *deadline);
+/* wait(refs, num_returns, timeout, fetch_local) of _core.pyi, in wait.c. */
+PyObject *api_wait(PyObject *module, PyObject *args, PyObject *kwargs);
+
 #endif

@@ -8,8 +8,8 @@
 #include "object_ref.h"
 #include "store.h"
 
-#define XR_OWN_OBJECT   (64u * 1024u) /* longer values become objects of their own */
-#define XR_DEPS_SEARCH  16            /* so many dependencies are compared to find the same again */
+#define XR_OWN_OBJECT (64u * 1024u) /* longer values become objects of their own */
+#define XR_DEPS_SEARCH 16           /* so many dependencies are compared to find the same again */
 #define XR_RETURNS_FAST 16
 
 static void args_init(xr_args *a)
@@ -76,8 +76,7 @@ static int take_refs(xr_args *a, xr_blob *b)
 {
     for (size_t i = 0; i < b->refs.len; i++) {
         PyObject *ref = (PyObject *)(uintptr_t)b->kept.data[i];
-        if (words_add(&a->holds, b->refs.data[i]) < 0 ||
-            words_add(&a->kept, (uintptr_t)ref) < 0) {
+        if (words_add(&a->holds, b->refs.data[i]) < 0 || words_add(&a->kept, (uintptr_t)ref) < 0) {
             return -1;
         }
         Py_INCREF(ref);
@@ -202,8 +201,8 @@ static PyObject *make_refs(const uint64_t *rets, uint32_t returns)
     return list;
 }
 
-PyObject *args_submit(uint32_t tid, uint32_t returns, uint64_t actor, PyObject *const *args,
-                      Py_ssize_t npos, PyObject *kwnames)
+PyObject *args_submit(uint32_t tid, uint32_t returns, uint64_t actor, PyObject *const *args, Py_ssize_t npos,
+                      PyObject *kwnames)
 {
     xr_args a;
     uint64_t few[XR_RETURNS_FAST], *rets = few;
@@ -301,8 +300,7 @@ static int decode_keyword(xr_reader *r, xr_item *deps, size_t ndeps, PyObject *k
     return rc;
 }
 
-int args_decode(const uint8_t *bytes, size_t length, xr_item *deps, size_t ndeps, PyObject **args,
-                PyObject **kwargs)
+int args_decode(const uint8_t *bytes, size_t length, xr_item *deps, size_t ndeps, PyObject **args, PyObject **kwargs)
 {
     xr_reader r = {bytes, bytes + length};
     xr_args_head head;

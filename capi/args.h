@@ -23,11 +23,10 @@ void args_clear(xr_args *a);
 
 /* Decodes into a new tuple and a new dict (NULL without keywords). deps: values of the task's
  * dependencies; each hold among them is taken over when its value is used. Returns 0 or -1. */
-int args_decode(const uint8_t *bytes, size_t length, xr_item *deps, size_t ndeps, PyObject **args,
-                PyObject **kwargs);
+int args_decode(const uint8_t *bytes, size_t length, xr_item *deps, size_t ndeps, PyObject **args, PyObject **kwargs);
 
 /* Encodes, submits, and makes the references. Returns: None, an ObjectRef, or a list of them. */
-PyObject *args_submit(uint32_t tid, uint32_t returns, uint64_t actor, PyObject *const *args,
-                      Py_ssize_t npos, PyObject *kwnames);
+PyObject *args_submit(uint32_t tid, uint32_t returns, uint64_t actor, PyObject *const *args, Py_ssize_t npos,
+                      PyObject *kwnames);
 
 #endif

@@ -7,8 +7,8 @@
 
 #include "futex.h"
 
-#define XR_ALIGN          16u
-#define XR_FULL_FIRST_NS  20000
+#define XR_ALIGN 16u
+#define XR_FULL_FIRST_NS 20000
 #define XR_FULL_LONGEST_NS 1000000
 
 static uint64_t padded(uint64_t size)
@@ -19,8 +19,7 @@ static uint64_t padded(uint64_t size)
 int channel_init(xr_channel *c, xr_channel_ctl *ctl, xr_board *board)
 {
     uint8_t *base = (uint8_t *)ctl;
-    if (ctl->version != XR_WIRE_VERSION || board->version != XR_WIRE_VERSION ||
-        ctl->worker >= XR_WORKERS_MAX) {
+    if (ctl->version != XR_WIRE_VERSION || board->version != XR_WIRE_VERSION || ctl->worker >= XR_WORKERS_MAX) {
         return -1;
     }
     *c = (xr_channel){
@@ -31,7 +30,7 @@ int channel_init(xr_channel *c, xr_channel_ctl *ctl, xr_board *board)
         .out = {.ctl = &ctl->out, .data = base + XR_OUT_OFFSET},
         .word = &board->bits[ctl->worker % XR_WORKERS_MAX / 64],
         .bit = (uint64_t)1 << (ctl->worker % 64),
-        .spin = {XR_SPIN_START_NS},
+        .spin = {XR_SPIN_MAX_NS, 0},
     };
     return 0;
 }
@@ -47,8 +46,8 @@ static xr_record *record_at(xr_consumer *r, uint64_t pos)
     xr_record *record = (xr_record *)(r->data + index);
     uint64_t size = __atomic_load_n(&record->size, __ATOMIC_RELAXED);
     uint64_t limit = record->kind == XR_MSG_PAD ? XR_RING_BYTES : XR_RECORD_MAX;
-    if (available < sizeof *record || size < sizeof *record || size > limit ||
-        padded(size) > available || padded(size) > rest) {
+    if (available < sizeof *record || size < sizeof *record || size > limit || padded(size) > available ||
+        padded(size) > rest) {
         return NULL;
     }
     return record;
@@ -148,8 +147,7 @@ uint8_t *channel_begin(xr_channel *c, uint16_t kind, uint16_t flags, size_t size
         r->pos += rest;
     }
     xr_record *record = (xr_record *)(r->data + (r->pos & (XR_RING_BYTES - 1)));
-    *record = (xr_record){
-        .size = (uint32_t)(sizeof *record + size), .kind = kind, .flags = flags};
+    *record = (xr_record){.size = (uint32_t)(sizeof *record + size), .kind = kind, .flags = flags};
     r->pos += need;
     return (uint8_t *)(record + 1);
 }
@@ -157,8 +155,7 @@ uint8_t *channel_begin(xr_channel *c, uint16_t kind, uint16_t flags, size_t size
 /* Wakes the sleeper that mode names, if we are the one to change it. */
 static void wake(xr_channel *c, uint32_t mode, uint32_t *word)
 {
-    if (__atomic_compare_exchange_n(&c->board->mode, &mode, XR_MODE_POLLED, 0, __ATOMIC_SEQ_CST,
-                                    __ATOMIC_SEQ_CST)) {
+    if (__atomic_compare_exchange_n(&c->board->mode, &mode, XR_MODE_POLLED, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
         __atomic_fetch_add(word, 1, __ATOMIC_SEQ_CST);
         xr_futex_wake(word, 1);
     }
@@ -166,8 +163,7 @@ static void wake(xr_channel *c, uint32_t mode, uint32_t *word)
 
 static void wake_lazily(xr_channel *c, int urgency, int64_t now)
 {
-    int half_full = c->out.pos - __atomic_load_n(&c->out.ctl->head, __ATOMIC_RELAXED) >
-                    XR_RING_BYTES / 2;
+    int half_full = c->out.pos - __atomic_load_n(&c->out.ctl->head, __ATOMIC_RELAXED) > XR_RING_BYTES / 2;
     now = now != 0 ? now : xr_now();
     int64_t last = __atomic_load_n(&c->woke_ns, __ATOMIC_RELAXED);
     if (urgency == XR_URGENTLY || half_full || now - last > XR_NOTIFY_NS) {
@@ -204,19 +200,21 @@ static int has_work(const xr_channel *c, const uint32_t *done, int with_tasks)
 static int spin(xr_channel *c, const uint32_t *done, int with_tasks, int64_t deadline)
 {
     int64_t budget = xr_spin_budget(&c->spin, c->board);
-    int64_t end = budget > 0 ? xr_now() + budget : 0;
-    end = end > deadline ? deadline : end;
-    while (budget > 0) {
+    if (budget == 0) {
+        return 0;
+    }
+    int64_t start = xr_now();
+    int64_t end = start + budget > deadline ? deadline : start + budget;
+    do {
         for (int i = 0; i < 32; i++) {
             if (has_work(c, done, with_tasks)) {
+                xr_spin_learn(&c->spin, 1);
                 return 1;
             }
             xr_relax();
         }
-        if (xr_now() >= end) {
-            break;
-        }
-    }
+    } while (xr_spin_step(start, end));
+    xr_spin_learn(&c->spin, 0);
     return 0;
 }
 
@@ -241,13 +239,11 @@ static void sleep_on_bell(xr_channel *c, const uint32_t *done, int with_tasks, i
     }
 }
 
-void channel_pause(xr_channel *c, const uint32_t *done, int with_tasks, int counted,
-                   int64_t deadline)
+void channel_pause(xr_channel *c, const uint32_t *done, int with_tasks, int counted, int64_t deadline)
 {
     if (has_work(c, done, with_tasks)) {
         return;
     }
-    int64_t start = xr_now();
     if (!spin(c, done, with_tasks, deadline)) {
         wake_drainer_before_sleep(c);
         if (counted) {
@@ -259,9 +255,6 @@ void channel_pause(xr_channel *c, const uint32_t *done, int with_tasks, int coun
             __atomic_fetch_add(&c->board->active, 1, __ATOMIC_SEQ_CST);
             __atomic_store_n(&c->ctl->counted, 1, __ATOMIC_SEQ_CST);
         }
-    }
-    if (has_work(c, done, with_tasks)) {
-        xr_spin_learn(&c->spin, xr_now() - start);
     }
 }
 

@@ -48,7 +48,7 @@ xr_record *consumer_after(xr_consumer *r, const xr_record *record, int *corrupt)
  * is full. size: at most XR_RECORD_MAX less the header. The record goes out with channel_publish. */
 uint8_t *channel_begin(xr_channel *c, uint16_t kind, uint16_t flags, size_t size);
 
-#define XR_LAZILY   0 /* DONE and REFS: whoever waits for them polls or has said so */
+#define XR_LAZILY 0   /* DONE and REFS: whoever waits for them polls or has said so */
 #define XR_URGENTLY 1 /* somebody has to act on it */
 /* Publishes what was begun and wakes whom the board names. now: xr_now(), or 0 when unknown. */
 void channel_publish(xr_channel *c, int urgency, int64_t now);
@@ -56,15 +56,13 @@ void channel_publish(xr_channel *c, int urgency, int64_t now);
 /* Without the GIL: spins, then makes sure that what was published gets read, and sleeps until there is something in the reply ring (or, with_tasks, in
  * the task ring), until *done is set, the deadline has come, or a signal. counted: this is the thread
  * that stands for the process in board->active. */
-void channel_pause(xr_channel *c, const uint32_t *done, int with_tasks, int counted,
-                   int64_t deadline);
+void channel_pause(xr_channel *c, const uint32_t *done, int with_tasks, int counted, int64_t deadline);
 /* Wakes threads of this process out of channel_pause. */
 void channel_wake_pausing(xr_channel *c);
 
 static inline int consumer_has(const xr_consumer *r)
 {
-    return __atomic_load_n(&r->ctl->tail, __ATOMIC_ACQUIRE) !=
-           __atomic_load_n(&r->pos, __ATOMIC_RELAXED);
+    return __atomic_load_n(&r->ctl->tail, __ATOMIC_ACQUIRE) != __atomic_load_n(&r->pos, __ATOMIC_RELAXED);
 }
 
 #endif

@@ -12,11 +12,10 @@ static int refuse(void)
         PyErr_SetString(PyExc_RuntimeError, "no session is running: call init() first");
         return -1;
     }
-    PyErr_SetString(PyExc_RuntimeError,
-                    "this process was forked from one that had called init(), and the engine does "
-                    "not survive a fork: start it by the 'spawn' method (for example "
-                    "multiprocessing.get_context('spawn')), or let the child call "
-                    "init(address=...) after an exec");
+    PyErr_SetString(PyExc_RuntimeError, "this process was forked from one that had called init(), and the engine does "
+                                        "not survive a fork: start it by the 'spawn' method (for example "
+                                        "multiprocessing.get_context('spawn')), or let the child call "
+                                        "init(address=...) after an exec");
     return -1;
 }
 
@@ -49,8 +48,7 @@ static int dead_get(const uint64_t *handles, size_t n, int64_t deadline, xr_got 
     return refuse();
 }
 
-static int dead_wait(const uint64_t *handles, size_t n, size_t need, int64_t deadline,
-                     uint8_t *ready)
+static int dead_wait(const uint64_t *handles, size_t n, size_t need, int64_t deadline, uint8_t *ready)
 {
     (void)handles, (void)n, (void)need, (void)deadline, (void)ready;
     return refuse();
@@ -61,8 +59,8 @@ static void dead_delta(uint64_t handle, int64_t delta)
     (void)handle, (void)delta;
 }
 
-static int dead_define(uint32_t kind, const char *name, size_t name_len, const void *blob,
-                       size_t blob_len, const uint8_t digest[16], uint32_t *fid)
+static int dead_define(uint32_t kind, const char *name, size_t name_len, const void *blob, size_t blob_len,
+                       const uint8_t digest[16], uint32_t *fid)
 {
     (void)kind, (void)name, (void)name_len, (void)blob, (void)blob_len, (void)digest, (void)fid;
     return refuse();

@@ -48,8 +48,8 @@ int definitions_add(const uint8_t *payload, size_t length)
     /* The blob, if there is one, starts at a multiple of 8. */
     size_t left = length - sizeof m;
     size_t name_space = m.blob_len > 0 ? xr_pad8(m.name_len) : m.name_len;
-    if (name_space > left || m.blob_len > left - name_space || m.fid >= XR_FID_MAX ||
-        m.kind < XR_DEF_FUNCTION || m.kind > XR_DEF_METHOD) {
+    if (name_space > left || m.blob_len > left - name_space || m.fid >= XR_FID_MAX || m.kind < XR_DEF_FUNCTION ||
+        m.kind > XR_DEF_METHOD) {
         return worker_corrupt("the node sent a malformed definition");
     }
     if (make_room(m.fid) < 0) {
@@ -97,8 +97,7 @@ static int look_ahead(void)
 static int load(uint32_t fid)
 {
     xr_definition *d = &known.entries[fid];
-    PyObject *object =
-        PyObject_CallFunction(S.hooks.load, "IOO", d->kind, d->name, d->blob);
+    PyObject *object = PyObject_CallFunction(S.hooks.load, "IOO", d->kind, d->name, d->blob);
     d = &known.entries[fid]; /* loading may have run tasks, which may have moved the table */
     if (object != NULL && d->object == NULL) {
         d->object = Py_NewRef(object);

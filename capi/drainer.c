@@ -8,15 +8,15 @@
 #include "driver.h"
 #include "futex.h"
 
-#define XR_DELTAS_MAX      64
-#define XR_TICK_FIRST_NS   1000000
-#define XR_TICK_LONGEST_NS 8000000 /* objects go within about 10 ms of their last reference */
-#define XR_QUIET_TICKS     4       /* so many ticks with nothing to do, then sleep without limit */
-#define XR_STACK_BYTES     (256u * 1024u) /* Go's exports run on the system's stack */
+#define XR_DELTAS_MAX 64
+#define XR_TICK_FIRST_NS 1000000
+#define XR_TICK_LONGEST_NS 8000000    /* objects go within about 10 ms of their last reference */
+#define XR_QUIET_TICKS 4              /* so many ticks with nothing to do, then sleep without limit */
+#define XR_STACK_BYTES (256u * 1024u) /* Go's exports run on the system's stack */
 
 static struct {
     pthread_mutex_t mu;
-    _Atomic size_t n; /* written under mu */
+    _Atomic size_t n;                    /* written under mu */
     xr_ref_delta entries[XR_DELTAS_MAX]; /* guarded by mu */
 } deltas = {.mu = PTHREAD_MUTEX_INITIALIZER};
 
@@ -91,8 +91,7 @@ void drainer_kick(void)
     /* Pairs with the fence in sleep_until_needed: either the thread sees what we have written before
      * this, or we see that it sleeps. */
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&drainer.asleep, memory_order_relaxed) &&
-        atomic_exchange(&drainer.asleep, 0)) {
+    if (atomic_load_explicit(&drainer.asleep, memory_order_relaxed) && atomic_exchange(&drainer.asleep, 0)) {
         wake();
     }
 }
@@ -113,8 +112,7 @@ static void announce(xr_board *board)
 {
     uint32_t polled = XR_MODE_POLLED;
     if (atomic_load(&D.reader) == 0) {
-        __atomic_compare_exchange_n(&board->mode, &polled, XR_MODE_LAZY, 0, __ATOMIC_SEQ_CST,
-                                    __ATOMIC_SEQ_CST);
+        __atomic_compare_exchange_n(&board->mode, &polled, XR_MODE_LAZY, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     }
     atomic_thread_fence(memory_order_seq_cst);
 }

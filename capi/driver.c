@@ -10,10 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-#define XR_LOOK_FAST    8                 /* so many objects are looked at without malloc */
-#define XR_FLUSH_BEFORE 32                /* a submission takes so many deltas along */
+#define XR_LOOK_FAST 8     /* so many objects are looked at without malloc */
+#define XR_FLUSH_BEFORE 32 /* a submission takes so many deltas along */
 
-xr_driver D = {.spin = {XR_SPIN_START_NS}};
+xr_driver D = {.spin = {XR_SPIN_MAX_NS, 0}};
 
 static int fail(int32_t code, const xr_error *err)
 {
@@ -29,8 +29,8 @@ static int driver_submit(const xr_call *c, uint64_t *rets)
     if (deltas_waiting() >= XR_FLUSH_BEFORE) {
         deltas_flush();
     }
-    int32_t rc = D.library.submit(c->tid, c->actor, c->args, c->args_len, c->deps, c->ndeps,
-                                  c->holds, c->nholds, c->returns, rets, &err);
+    int32_t rc = D.library.submit(c->tid, c->actor, c->args, c->args_len, c->deps, c->ndeps, c->holds, c->nholds,
+                                  c->returns, rets, &err);
     if (rc < 0) {
         return fail(rc, &err);
     }
@@ -82,8 +82,7 @@ static void fill_item(xr_item *item, uint64_t handle, const xr_value *v)
 /* What a look has found.
  * Returns 1 with the items filled (of all, or of the first failed one), 0 when more must be awaited,
  * -1 with an exception. */
-static int judge(const uint64_t *handles, size_t n, const uint8_t *states, const xr_value *values,
-                 xr_got *got)
+static int judge(const uint64_t *handles, size_t n, const uint8_t *states, const xr_value *values, xr_got *got)
 {
     size_t ready = 0;
     for (size_t i = 0; i < n; i++) {
@@ -109,11 +108,10 @@ static int judge(const uint64_t *handles, size_t n, const uint8_t *states, const
 }
 
 /* Looks, waits, looks again. The buffers have n entries each. */
-static int get_into(const uint64_t *handles, size_t n, int64_t deadline, uint8_t *states,
-                    xr_value *values, xr_got *got)
+static int get_into(const uint64_t *handles, size_t n, int64_t deadline, uint8_t *states, xr_value *values, xr_got *got)
 {
     for (;;) {
-        int32_t rc = D.library.look(handles, n, states, values);
+        int32_t rc = D.library.look(handles, n, n, states, values);
         if (rc < 0) {
             return errors_raise(rc, "", 0);
         }
@@ -157,11 +155,10 @@ static int driver_get(const uint64_t *handles, size_t n, int64_t deadline, xr_go
     return rc;
 }
 
-static int driver_wait(const uint64_t *handles, size_t n, size_t need, int64_t deadline,
-                       uint8_t *ready)
+static int driver_wait(const uint64_t *handles, size_t n, size_t need, int64_t deadline, uint8_t *ready)
 {
     for (;;) {
-        int32_t rc = D.library.look(handles, n, ready, NULL);
+        int32_t rc = D.library.look(handles, n, need, ready, NULL);
         if (rc < 0) {
             return errors_raise(rc, "", 0);
         }
@@ -184,13 +181,12 @@ static int driver_wait(const uint64_t *handles, size_t n, size_t need, int64_t d
     }
 }
 
-static int driver_define(uint32_t kind, const char *name, size_t name_len, const void *blob,
-                         size_t blob_len, const uint8_t digest[16], uint32_t *fid)
+static int driver_define(uint32_t kind, const char *name, size_t name_len, const void *blob, size_t blob_len,
+                         const uint8_t digest[16], uint32_t *fid)
 {
     xr_error err;
     err.text[0] = 0;
-    int32_t rc =
-        D.library.define(kind, name, name_len, blob, blob_len, digest, fid, &err);
+    int32_t rc = D.library.define(kind, name, name_len, blob, blob_len, digest, fid, &err);
     return rc < 0 ? fail(rc, &err) : 0;
 }
 
@@ -254,20 +250,26 @@ static int load_library(const char *path)
         const char *name;
         void *place;
     } symbols[] = {
-        {"xr_open", &l->open},         {"xr_close", &l->close},
-        {"xr_define", &l->define},     {"xr_template", &l->make_template},
-        {"xr_submit", &l->submit},     {"xr_alloc", &l->alloc},
-        {"xr_abort", &l->abort},       {"xr_put", &l->put},
-        {"xr_refs", &l->refs},         {"xr_look", &l->look},
-        {"xr_wait_begin", &l->wait_begin}, {"xr_wait_end", &l->wait_end},
-        {"xr_drain", &l->drain},       {"xr_control", &l->control},
+        {"xr_open", &l->open},
+        {"xr_close", &l->close},
+        {"xr_define", &l->define},
+        {"xr_template", &l->make_template},
+        {"xr_submit", &l->submit},
+        {"xr_alloc", &l->alloc},
+        {"xr_abort", &l->abort},
+        {"xr_put", &l->put},
+        {"xr_refs", &l->refs},
+        {"xr_look", &l->look},
+        {"xr_wait_begin", &l->wait_begin},
+        {"xr_wait_end", &l->wait_end},
+        {"xr_drain", &l->drain},
+        {"xr_control", &l->control},
         {"xr_free", &l->free},
     };
     for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++) {
         void *address = dlsym(so, symbols[i].name);
         if (address == NULL) {
-            PyErr_Format(PyExc_OSError, "%s is not the engine's library: it has no %s", path,
-                         symbols[i].name);
+            PyErr_Format(PyExc_OSError, "%s is not the engine's library: it has no %s", path, symbols[i].name);
             return -1;
         }
         memcpy(symbols[i].place, &address, sizeof address);
@@ -305,9 +307,8 @@ PyObject *driver_open(PyObject *module, PyObject *args)
         return NULL;
     }
     if (session_running() || S.forked) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        S.forked ? "this process was forked from one that had called init()"
-                                 : "a session is running already");
+        PyErr_SetString(PyExc_RuntimeError, S.forked ? "this process was forked from one that had called init()"
+                                                     : "a session is running already");
         return NULL;
     }
     if (load_library(path) < 0 || session_watch_fork() < 0) {

@@ -13,9 +13,9 @@
 
 /* What a waiting thread's word holds. TURN says that the reader has left and this thread is to take over:
  * a value and not a mere wake, which would be lost on a thread that is about to sleep. */
-#define XR_WORD_OPEN   0u
-#define XR_WORD_DONE   1u /* set by the library */
-#define XR_WORD_TURN   2u /* set by hand_over */
+#define XR_WORD_OPEN 0u
+#define XR_WORD_DONE 1u   /* set by the library */
+#define XR_WORD_TURN 2u   /* set by hand_over */
 #define XR_WORD_ASLEEP 3u /* the library wakes only where it finds this */
 
 typedef struct xr_follower {
@@ -108,21 +108,24 @@ static int read_output(xr_waiting *w, int32_t *drained)
 }
 
 /* Spins while that is worth it. Returns whether something has come. */
-static int spin(xr_waiting *w, int64_t budget)
+static int spin(const xr_waiting *w)
 {
     xr_board *board = D.session.board;
-    int64_t end = budget > 0 ? xr_now() + budget : 0;
-    while (budget > 0) {
+    int64_t budget = xr_spin_budget(&D.spin, board);
+    if (budget == 0) {
+        return 0;
+    }
+    int64_t start = xr_now();
+    do {
         for (int i = 0; i < 16; i++) {
             if (driver_has_output(board) || is_over(w)) {
+                xr_spin_learn(&D.spin, 1);
                 return 1;
             }
             xr_relax();
         }
-        if (xr_now() >= end) {
-            break;
-        }
-    }
+    } while (xr_spin_step(start, start + budget));
+    xr_spin_learn(&D.spin, 0);
     return 0;
 }
 
@@ -147,26 +150,19 @@ static void lead(xr_waiting *w)
 {
     xr_board *board = D.session.board;
     int32_t drained = 0;
-    int64_t idle_since = 0;
     __atomic_store_n(&board->mode, XR_MODE_POLLED, __ATOMIC_SEQ_CST);
     while (!is_over(w)) {
         if (read_output(w, &drained)) {
-            if (idle_since != 0) {
-                xr_spin_learn(&D.spin, xr_now() - idle_since);
-                idle_since = 0;
-            }
             /* A stream of results must not keep Python's signals waiting. */
             if (!is_over(w) && xr_now() >= w->until) {
                 break;
             }
             continue;
         }
-        int64_t now = xr_now();
-        if (now >= w->until) {
+        if (xr_now() >= w->until) {
             break;
         }
-        idle_since = idle_since != 0 ? idle_since : now;
-        if (!spin(w, xr_spin_budget(&D.spin, board))) {
+        if (!spin(w)) {
             sleep_as_reader(w);
         }
     }
@@ -223,8 +219,7 @@ static int32_t wait_slices(xr_waiting *w, int64_t deadline, PyThreadState **thre
     }
 }
 
-int32_t driver_block(const uint64_t *handles, size_t n, size_t need, int fail_fast,
-                     int64_t deadline)
+int32_t driver_block(const uint64_t *handles, size_t n, size_t need, int fail_fast, int64_t deadline)
 {
     xr_error err;
     err.text[0] = 0;

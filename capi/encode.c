@@ -3,7 +3,7 @@
 #include "state.h"
 
 #define XR_COPY_WITHOUT_GIL (256u * 1024u) /* shorter copies take less time than giving the GIL up */
-#define XR_ARROW_TYPES_MAX  512
+#define XR_ARROW_TYPES_MAX 512
 
 /* The encoding in progress, innermost first: __reduce__ methods may encode values of their own. */
 static _Thread_local xr_blob *encoding;
@@ -87,8 +87,8 @@ PyObject *encode_buffer(PyObject *module, PyObject *buffer)
 /* Whether values of a type should be offered to hooks.arrow_write. Returns 1, 0, or -1. */
 static int is_arrow_type(PyTypeObject *type)
 {
-    if (type == &PyList_Type || type == &PyDict_Type || type == &PyTuple_Type ||
-        type == &PySet_Type || S.hooks.arrow_write == NULL) {
+    if (type == &PyList_Type || type == &PyDict_Type || type == &PyTuple_Type || type == &PySet_Type ||
+        S.hooks.arrow_write == NULL) {
         return 0;
     }
     PyObject *known = PyDict_GetItemWithError(S.arrow_types, (PyObject *)type);
@@ -181,8 +181,7 @@ static int lay_out(xr_blob *b, PyObject *stream, uint8_t tag)
         b->tag = XR_TAG_BUFFERS;
         b->size = sizeof(xr_buffers_head) + b->nviews * sizeof(xr_span) + b->body_len;
         for (size_t i = 0; i < b->nviews; i++) {
-            b->size = ((b->size + XR_LINE - 1) & ~(uint64_t)(XR_LINE - 1)) +
-                      (uint64_t)b->views[i].len;
+            b->size = ((b->size + XR_LINE - 1) & ~(uint64_t)(XR_LINE - 1)) + (uint64_t)b->views[i].len;
         }
     }
     return 0;
@@ -276,12 +275,10 @@ static void write_buffers(xr_blob *b, uint8_t *target)
 
 static int write_arrow(xr_blob *b, uint8_t *target)
 {
-    xr_arrow_head head = {
-        .tag = XR_TAG_ARROW, .kind = b->arrow_kind, .stream_len = b->arrow_len};
+    xr_arrow_head head = {.tag = XR_TAG_ARROW, .kind = b->arrow_kind, .stream_len = b->arrow_len};
     memset(target, 0, XR_LINE);
     memcpy(target, &head, sizeof head);
-    PyObject *view = PyMemoryView_FromMemory((char *)target + XR_LINE,
-                                             (Py_ssize_t)b->arrow_len, PyBUF_WRITE);
+    PyObject *view = PyMemoryView_FromMemory((char *)target + XR_LINE, (Py_ssize_t)b->arrow_len, PyBUF_WRITE);
     if (view == NULL) {
         return -1;
     }

@@ -61,9 +61,7 @@ static inline size_t encode_small(PyObject *value, uint8_t out[9])
         return 9;
     }
     if (value == Py_None || value == Py_True || value == Py_False) {
-        out[0] = value == Py_None   ? XR_TAG_NONE
-                 : value == Py_True ? XR_TAG_TRUE
-                                    : XR_TAG_FALSE;
+        out[0] = value == Py_None ? XR_TAG_NONE : value == Py_True ? XR_TAG_TRUE : XR_TAG_FALSE;
         return 1;
     }
     return 0;

@@ -52,8 +52,8 @@ typedef struct xr_engine {
     /* Waits until `need` are ready or the deadline has come; ready: n bytes, 1 where ready. */
     int (*wait)(const uint64_t *handles, size_t n, size_t need, int64_t deadline, uint8_t *ready);
     void (*delta)(uint64_t handle, int64_t delta);
-    int (*define)(uint32_t kind, const char *name, size_t name_len, const void *blob,
-                  size_t blob_len, const uint8_t digest[16], uint32_t *fid);
+    int (*define)(uint32_t kind, const char *name, size_t name_len, const void *blob, size_t blob_len,
+                  const uint8_t digest[16], uint32_t *fid);
     int (*make_template)(const char *json, size_t len, uint32_t *tid);
     PyObject *(*control)(const char *op, size_t op_len, const char *json, size_t len);
 } xr_engine;

@@ -1,8 +1,9 @@
 #include "errors.h"
 
-#include <string.h>
-
 #include "state.h"
+
+#include <stdio.h>
+#include <string.h>
 
 static PyObject *text_of(const char *text, size_t len)
 {
@@ -90,14 +91,15 @@ int errors_system(uint32_t code, const char *json, size_t len)
 
 int errors_session(uint64_t session)
 {
-    if (S.session == 0) {
-        PyErr_Format(PyExc_ValueError,
-                     "the ObjectRef belongs to session %llx, which has ended; no session is running",
-                     (unsigned long long)session);
+    char of[24], running[24]; /* PyErr_Format knows %llx since 3.12 only */
+    snprintf(of, sizeof of, "%llx", (unsigned long long)session);
+    snprintf(running, sizeof running, "%llx", (unsigned long long)S.session);
+    if (!session_running()) {
+        PyErr_Format(PyExc_ValueError, "the ObjectRef belongs to session %s, which has ended; no session is running",
+                     of);
     } else {
-        PyErr_Format(PyExc_ValueError,
-                     "the ObjectRef belongs to session %llx, but the session running is %llx",
-                     (unsigned long long)session, (unsigned long long)S.session);
+        PyErr_Format(PyExc_ValueError, "the ObjectRef belongs to session %s, but the session running is %s", of,
+                     running);
     }
     return -1;
 }

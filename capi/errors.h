@@ -6,12 +6,12 @@
 #include <stdint.h>
 
 /* Codes of hooks.system_error, as in _system_error.py. */
-#define XR_SYSTEM_ACTOR_DIED    2
-#define XR_SYSTEM_OBJECT_LOST   4
-#define XR_SYSTEM_STORE_FULL    7
+#define XR_SYSTEM_ACTOR_DIED 2
+#define XR_SYSTEM_OBJECT_LOST 4
+#define XR_SYSTEM_STORE_FULL 7
 #define XR_SYSTEM_UNSCHEDULABLE 10
-#define XR_SYSTEM_INTERNAL      12
-#define XR_SYSTEM_GET_TIMEOUT   13
+#define XR_SYSTEM_INTERNAL 12
+#define XR_SYSTEM_GET_TIMEOUT 13
 #define XR_SYSTEM_PENDING_CALLS 14
 
 /* Sets the exception for a code of thornback.h. text: UTF-8, the engine's words or a JSON object with

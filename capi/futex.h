@@ -15,8 +15,7 @@
 static inline int xr_futex_wait(const uint32_t *word, uint32_t value, int64_t timeout_ns)
 {
     struct timespec t = {timeout_ns / 1000000000, timeout_ns % 1000000000};
-    long rc =
-        syscall(SYS_futex, word, FUTEX_WAIT, value, timeout_ns < 0 ? NULL : &t, NULL, 0);
+    long rc = syscall(SYS_futex, word, FUTEX_WAIT, value, timeout_ns < 0 ? NULL : &t, NULL, 0);
     return rc == 0 || errno == EAGAIN ? 0 : errno;
 }
 

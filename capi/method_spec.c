@@ -19,8 +19,7 @@ int spec_export(xr_spec *spec)
     }
     Py_DECREF(result);
     if (spec->target.session != S.session) {
-        PyErr_Format(PyExc_RuntimeError, "the export of method %R has not set a template",
-                     spec->name);
+        PyErr_Format(PyExc_RuntimeError, "the export of method %R has not set a template", spec->name);
         return -1;
     }
     return 0;
@@ -42,8 +41,7 @@ static int spec_init(PyObject *o, PyObject *args, PyObject *kwargs)
     xr_spec *self = (xr_spec *)o;
     PyObject *name, *export_;
     Py_ssize_t minimum, maximum;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UnnO:MethodSpec", names, &name, &minimum,
-                                     &maximum, &export_)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UnnO:MethodSpec", names, &name, &minimum, &maximum, &export_)) {
         return -1;
     }
     PyObject *old_name = self->name, *old_export = self->export_;
@@ -99,14 +97,10 @@ static PyMemberDef spec_members[] = {
 };
 
 static PyType_Slot spec_slots[] = {
-    {Py_tp_new, spec_new},
-    {Py_tp_init, spec_init},
-    {Py_tp_dealloc, spec_dealloc},
-    {Py_tp_traverse, spec_traverse},
-    {Py_tp_clear, spec_clear},
-    {Py_tp_methods, spec_methods},
-    {Py_tp_members, spec_members},
-    {0, NULL},
+    {Py_tp_new, spec_new},         {Py_tp_init, spec_init},
+    {Py_tp_dealloc, spec_dealloc}, {Py_tp_traverse, spec_traverse},
+    {Py_tp_clear, spec_clear},     {Py_tp_methods, spec_methods},
+    {Py_tp_members, spec_members}, {0, NULL},
 };
 
 PyType_Spec xr_spec_spec = {

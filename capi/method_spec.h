@@ -4,8 +4,7 @@
 #include "task_function.h"
 
 typedef struct xr_spec {
-    PyObject_HEAD
-    xr_target target;
+    PyObject_HEAD xr_target target;
     PyObject *name;
     PyObject *export_; /* called with this object to set the template */
     /* The type of handles (borrowed, compared only) that is known to have no attribute of this name:

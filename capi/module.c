@@ -49,23 +49,20 @@ static PyTypeObject *take_type(PyObject *hooks, const char *name, PyTypeObject *
 static PyObject *module_install(PyObject *module, PyObject *hooks)
 {
     (void)module;
-    static const char *const names[] = {"auto_init",  "dumps",    "arrow_write",
-                                        "arrow_read", "error_of", "raise_task_error",
-                                        "system_error", "load"};
+    static const char *const names[] = {"auto_init",        "dumps",        "arrow_write", "arrow_read", "error_of",
+                                        "raise_task_error", "system_error", "load"};
     enum { count = sizeof names / sizeof names[0] };
     PyObject *found[count] = {NULL};
     PyTypeObject *final_ref = take_type(hooks, "object_ref", S.ref_type);
-    PyTypeObject *final_method =
-        final_ref != NULL ? take_type(hooks, "actor_method", S.method_type) : NULL;
+    PyTypeObject *final_method = final_ref != NULL ? take_type(hooks, "actor_method", S.method_type) : NULL;
     int ok = final_method != NULL;
     for (size_t i = 0; ok && i < count; i++) {
         ok = (found[i] = PyObject_GetAttrString(hooks, names[i])) != NULL;
     }
     if (ok) {
         xr_hooks *h = &S.hooks;
-        PyObject **places[] = {&h->auto_init,  &h->dumps,    &h->arrow_write,
-                               &h->arrow_read, &h->error_of, &h->raise_task_error,
-                               &h->system_error, &h->load};
+        PyObject **places[] = {&h->auto_init,        &h->dumps,        &h->arrow_write, &h->arrow_read, &h->error_of,
+                               &h->raise_task_error, &h->system_error, &h->load};
         for (size_t i = 0; i < count; i++) {
             PyObject *old = *places[i];
             *places[i] = Py_NewRef(found[i]);
@@ -148,12 +145,10 @@ static int import_pickle(void)
     Py_DECREF(pickle);
     S.buffer_callback = PyCFunction_New(&buffer_callback, NULL);
     S.arrow_types = PyDict_New();
-    if (S.pickle_dumps == NULL || S.pickle_loads == NULL || S.buffer_callback == NULL ||
-        S.arrow_types == NULL) {
+    if (S.pickle_dumps == NULL || S.pickle_loads == NULL || S.buffer_callback == NULL || S.arrow_types == NULL) {
         return -1;
     }
-    S.pickle_options =
-        Py_BuildValue("{sisO}", "protocol", 5, "buffer_callback", S.buffer_callback);
+    S.pickle_options = Py_BuildValue("{sisO}", "protocol", 5, "buffer_callback", S.buffer_callback);
     return S.pickle_options != NULL ? 0 : -1;
 }
 
@@ -178,8 +173,7 @@ static int set_up(PyObject *module)
 static int module_exec(PyObject *module)
 {
     if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
-        PyErr_SetString(PyExc_ImportError,
-                        "thornback works in the main interpreter only: one session per process");
+        PyErr_SetString(PyExc_ImportError, "thornback works in the main interpreter only: one session per process");
         return -1;
     }
     /* Imported anew after it was taken out of sys.modules: the types stay the same. */
@@ -187,8 +181,7 @@ static int module_exec(PyObject *module)
         return -1;
     }
     for (size_t i = 0; i < ntypes; i++) {
-        if (types[i].name != NULL &&
-            PyModule_AddObjectRef(module, types[i].name, (PyObject *)*types[i].place) < 0) {
+        if (types[i].name != NULL && PyModule_AddObjectRef(module, types[i].name, (PyObject *)*types[i].place) < 0) {
             return -1;
         }
     }

@@ -90,8 +90,7 @@ static PyObject *ref_reduce(PyObject *o, PyObject *unused)
             S.engine->delta(self->handle, 1);
         }
     }
-    return Py_BuildValue("O(KK)", S.restore_ref, (unsigned long long)self->handle,
-                         (unsigned long long)self->session);
+    return Py_BuildValue("O(KK)", S.restore_ref, (unsigned long long)self->handle, (unsigned long long)self->session);
 }
 
 static PyMethodDef ref_methods[] = {
@@ -106,12 +105,8 @@ static PyMemberDef ref_members[] = {
 };
 
 static PyType_Slot ref_slots[] = {
-    {Py_tp_dealloc, ref_dealloc},
-    {Py_tp_hash, ref_hash},
-    {Py_tp_richcompare, ref_compare},
-    {Py_tp_methods, ref_methods},
-    {Py_tp_members, ref_members},
-    {0, NULL},
+    {Py_tp_dealloc, ref_dealloc}, {Py_tp_hash, ref_hash},       {Py_tp_richcompare, ref_compare},
+    {Py_tp_methods, ref_methods}, {Py_tp_members, ref_members}, {0, NULL},
 };
 
 PyType_Spec xr_ref_spec = {

@@ -9,8 +9,7 @@
 #include "state.h"
 
 typedef struct xr_ref {
-    PyObject_HEAD
-    uint64_t handle; /* 0: nothing is referred to, and nothing is let go */
+    PyObject_HEAD uint64_t handle; /* 0: nothing is referred to, and nothing is let go */
     uint64_t session;
 } xr_ref;
 

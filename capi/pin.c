@@ -3,8 +3,7 @@
 #include "state.h"
 
 typedef struct xr_pin {
-    PyObject_HEAD
-    uint64_t handle, session, length;
+    PyObject_HEAD uint64_t handle, session, length;
     const uint8_t *bytes;
 } xr_pin;
 

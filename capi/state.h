@@ -33,7 +33,7 @@ typedef struct xr_state {
     uint64_t session;        /* 0: no session */
     const uint8_t *arena;    /* readable by this process */
     uint64_t arena_bytes;
-    int forked; /* this process is the child of one with a session: xr_dead_engine for good */
+    int forked;           /* this process is the child of one with a session: xr_dead_engine for good */
     _Atomic int64_t busy; /* threads that use the session's memory without the GIL: close waits */
 } xr_state;
 

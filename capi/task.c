@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define XR_DEPS_FAST    8
+#define XR_DEPS_FAST 8
 #define XR_RESULT_SMALL 4096 /* results up to this stay inline, however many there are */
 
 typedef struct xr_task {
@@ -71,8 +71,7 @@ static int parse(const uint8_t *p, size_t length, xr_task *t)
     memcpy(&t->m, p, sizeof t->m);
     t->args = p + sizeof t->m;
     size_t left = length - sizeof t->m;
-    if (t->m.args_len > left || xr_pad8(t->m.args_len) > left ||
-        t->m.deps > left / sizeof(xr_value)) {
+    if (t->m.args_len > left || xr_pad8(t->m.args_len) > left || t->m.deps > left / sizeof(xr_value)) {
         return worker_corrupt("the node sent a task that does not fit its record");
     }
     size_t at = sizeof t->m + xr_pad8(t->m.args_len);
@@ -117,8 +116,7 @@ static PyObject *call_method(xr_task *t)
         return NULL;
     }
     PyObject *method = PyUnicode_Check(t->object) ? PyObject_GetAttr(W.actor, t->object)
-                                                  : PyObject_CallMethod(t->object, "__get__", "O",
-                                                                        W.actor);
+                                                  : PyObject_CallMethod(t->object, "__get__", "O", W.actor);
     PyObject *result = NULL;
     if (method != NULL) {
         result = PyObject_Call(method, t->positional, t->keywords);
@@ -203,8 +201,7 @@ static int add_blob(xr_report *r, xr_blob *b)
 {
     xr_value v = {.where = XR_WHERE_INLINE, .refs = (uint32_t)b->refs.len, .length = b->size};
     int is_inline = b->size <= XR_RESULT_SMALL || r->bytes.len + b->size <= XR_INLINE_MAX;
-    if (!is_inline &&
-        (store_write(b, &v) < 0 || words_add(&r->stored, v.offset) < 0)) {
+    if (!is_inline && (store_write(b, &v) < 0 || words_add(&r->stored, v.offset) < 0)) {
         return -1;
     }
     size_t space = is_inline ? xr_pad8(b->size) : 0;
@@ -254,15 +251,14 @@ static int add_several(xr_report *r, PyObject *result, uint32_t returns)
         return -1;
     }
     if ((size_t)n != returns) {
-        PyErr_Format(PyExc_ValueError, "Task returned %zd objects, but num_returns=%u.", n,
-                     (unsigned)returns);
+        PyErr_Format(PyExc_ValueError, "Task returned %zd objects, but num_returns=%u.", n, (unsigned)returns);
         return -1;
     }
     PyObject *items = PySequence_Tuple(result);
     int rc = items != NULL && PyTuple_Size(items) == n ? 0 : -1;
     if (items != NULL && rc < 0) {
-        PyErr_Format(PyExc_ValueError, "Task returned %zd objects, but num_returns=%u.",
-                     PyTuple_Size(items), (unsigned)returns);
+        PyErr_Format(PyExc_ValueError, "Task returned %zd objects, but num_returns=%u.", PyTuple_Size(items),
+                     (unsigned)returns);
     }
     for (Py_ssize_t i = 0; rc == 0 && i < n; i++) {
         rc = add_result(r, PyTuple_GetItem(items, i));
@@ -293,8 +289,7 @@ static int add_results(xr_report *r, PyObject *result, uint32_t returns, uint32_
 /* What goes out when the error itself can't. */
 static int add_plain_error(xr_report *r, uint32_t returns)
 {
-    static const char text[] =
-        "....{\"message\": \"the task failed, and its error could not be pickled\"}";
+    static const char text[] = "....{\"message\": \"the task failed, and its error could not be pickled\"}";
     uint8_t blob[4 + sizeof text - 1];
     uint32_t code = XR_SYSTEM_INTERNAL;
     memset(blob, 0, 4);
@@ -336,10 +331,7 @@ static int add_error(xr_report *r, uint32_t returns)
 
 static int send(xr_report *r, const xr_task *t, uint32_t status, int64_t exec_ns, int64_t now)
 {
-    xr_msg_done done = {.task = t->m.task,
-                        .exec_ns = (uint64_t)exec_ns,
-                        .status = status,
-                        .returns = t->m.returns};
+    xr_msg_done done = {.task = t->m.task, .exec_ns = (uint64_t)exec_ns, .status = status, .returns = t->m.returns};
     xr_part part = {r->bytes.data, r->bytes.len};
     memcpy(r->bytes.data, &done, sizeof done);
     int urgency = status == XR_DONE_EXIT ? XR_URGENTLY : XR_LAZILY;
@@ -416,11 +408,8 @@ int task_run(const uint8_t *payload, size_t length, const xr_record *record)
     xr_task t;
     int rc = parse(payload, length, &t);
     if (rc == 0) {
-        xr_running running = {.task = t.m.task,
-                              .actor = t.m.actor,
-                              .attempt = t.m.attempt,
-                              .tid = t.m.tid,
-                              .outer = worker_running};
+        xr_running running = {
+            .task = t.m.task, .actor = t.m.actor, .attempt = t.m.attempt, .tid = t.m.tid, .outer = worker_running};
         worker_running = &running;
         W.main = worker_is_main ? &running : W.main;
         int prepared = prepare(&t, &running);

@@ -4,13 +4,11 @@
 #include "state.h"
 
 typedef struct xr_function {
-    PyObject_HEAD
-    xr_target target;
+    PyObject_HEAD xr_target target;
 } xr_function;
 
 /* The arguments of a fast call as a new tuple and a new dict.   Returns: 0, or -1 with both NULL. */
-static int pack(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject **tuple,
-                PyObject **dict)
+static int pack(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject **tuple, PyObject **dict)
 {
     Py_ssize_t nkw = kwnames != NULL ? PyTuple_Size(kwnames) : 0;
     *tuple = PyTuple_New(nargs);
@@ -36,8 +34,7 @@ fail:
 }
 
 /* Calls owner._check_arguments(tuple, dict). The path of wrong or unusual arguments. */
-static int check_in_python(PyObject *owner, PyObject *const *args, Py_ssize_t nargs,
-                           PyObject *kwnames)
+static int check_in_python(PyObject *owner, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     PyObject *tuple, *dict;
     if (pack(args, nargs, kwnames, &tuple, &dict) < 0) {
@@ -51,8 +48,7 @@ static int check_in_python(PyObject *owner, PyObject *const *args, Py_ssize_t na
 }
 
 /* Calls function(*args, **kwargs), which it takes over.   Returns: new reference or NULL. */
-static PyObject *call_with(PyObject *function, PyObject *const *args, Py_ssize_t nargs,
-                           PyObject *kwnames)
+static PyObject *call_with(PyObject *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     PyObject *tuple, *dict, *result = NULL;
     if (pack(args, nargs, kwnames, &tuple, &dict) == 0) {
@@ -64,8 +60,7 @@ static PyObject *call_with(PyObject *function, PyObject *const *args, Py_ssize_t
     return result;
 }
 
-int target_check(const xr_target *t, PyObject *owner, PyObject *const *args, Py_ssize_t nargs,
-                 PyObject *kwnames)
+int target_check(const xr_target *t, PyObject *owner, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     if (kwnames == NULL && nargs >= t->minimum && nargs <= t->maximum) {
         return 0;
@@ -125,8 +120,7 @@ static int function_export(xr_function *self, PyObject **substitute)
 }
 
 /* remote(*args, **kwargs).   Borrows: all.   Returns: new reference, see args_submit. */
-static PyObject *function_remote(PyObject *o, PyObject *const *args, Py_ssize_t nargs,
-                                 PyObject *kwnames)
+static PyObject *function_remote(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     xr_function *self = (xr_function *)o;
     if (target_check(&self->target, o, args, nargs, kwnames) < 0) {

@@ -23,8 +23,7 @@ static inline void target_init(xr_target *t)
 
 /* Checks the arguments: in C where that is enough, else by owner._check_arguments(args, kwargs).
  * Returns 0 or -1. */
-int target_check(const xr_target *t, PyObject *owner, PyObject *const *args, Py_ssize_t nargs,
-                 PyObject *kwnames);
+int target_check(const xr_target *t, PyObject *owner, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 /* set_arity and set_template of _core.pyi. Return None or NULL. */
 PyObject *target_set_arity(xr_target *t, PyObject *args);
 PyObject *target_set_template(xr_target *t, PyObject *args);

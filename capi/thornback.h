@@ -80,10 +80,11 @@ int32_t xr_refs(const xr_ref_delta *d, size_t n);
 #define XR_STATE_READY 1
 #define XR_STATE_ERROR 2   /* ready, and the value is an ERROR or SYSERR blob */
 #define XR_STATE_UNKNOWN 3 /* stale handle */
-/* Looks, without waiting, at n objects. states: n bytes. values: NULL or n entries; for a ready object `where`
+/* Looks, without waiting, at n objects, in order, until `most` ready ones are found. states: n bytes, those not looked at
+ * are PENDING. values: NULL or n entries; for a ready object `where`
  * and `length` are set and offset is the arena offset (STORE) or the ADDRESS of the bytes (INLINE), valid while the
  * caller holds the object. Returns the number of ready ones (>= 0) or an error code. */
-int32_t xr_look(const uint64_t *handles, size_t n, uint8_t *states, xr_value *values);
+int32_t xr_look(const uint64_t *handles, size_t n, size_t most, uint8_t *states, xr_value *values);
 
 /* Waiting ---------------------------------------------------------------------------
  * xr_wait_begin registers a waiter for `need` of n objects (all ready when need == n). `word` receives the address of

@@ -23,9 +23,8 @@ static int take_record(xr_record *record)
     const uint8_t *payload = (const uint8_t *)(record + 1);
     size_t length = record->size - sizeof *record;
     uint32_t unclaimed = XR_CLAIM_FREE;
-    if (record->kind == XR_MSG_TASK &&
-        !__atomic_compare_exchange_n(&record->claim, &unclaimed, XR_CLAIM_WORKER, 0,
-                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+    if (record->kind == XR_MSG_TASK && !__atomic_compare_exchange_n(&record->claim, &unclaimed, XR_CLAIM_WORKER, 0,
+                                                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
         consumer_advance(ring, record); /* the node has taken it back, and its arguments too */
         return 0;
     }
@@ -40,9 +39,8 @@ static int take_record(xr_record *record)
     if (record->kind == XR_MSG_TASK) {
         return task_run(payload, length, record);
     }
-    int rc = record->kind == XR_MSG_DEFINE
-                 ? definitions_add(payload, length)
-                 : worker_corrupt("the node sent a record of unknown kind to the task ring");
+    int rc = record->kind == XR_MSG_DEFINE ? definitions_add(payload, length)
+                                           : worker_corrupt("the node sent a record of unknown kind to the task ring");
     consumer_advance(ring, record);
     return rc;
 }
@@ -117,8 +115,7 @@ static void *map(int fd, size_t bytes, int protection)
         return NULL;
     }
     if ((uint64_t)info.st_size < bytes) {
-        PyErr_Format(PyExc_OSError, "shared memory of %lld bytes, %zu expected",
-                     (long long)info.st_size, bytes);
+        PyErr_Format(PyExc_OSError, "shared memory of %lld bytes, %zu expected", (long long)info.st_size, bytes);
         return NULL;
     }
     void *memory = mmap(NULL, bytes, protection, MAP_SHARED, fd, 0);
@@ -129,8 +126,7 @@ static void *map(int fd, size_t bytes, int protection)
     return memory;
 }
 
-static int set_up(int channel_fd, int board_fd, int arena_fd, uint64_t arena_bytes,
-                  uint64_t session)
+static int set_up(int channel_fd, int board_fd, int arena_fd, uint64_t arena_bytes, uint64_t session)
 {
     xr_channel_ctl *ctl = map(channel_fd, XR_CHANNEL_BYTES, PROT_READ | PROT_WRITE);
     xr_board *board = ctl != NULL ? map(board_fd, sizeof *board, PROT_READ | PROT_WRITE) : NULL;
@@ -170,8 +166,7 @@ PyObject *worker_run(PyObject *module, PyObject *args)
     (void)module;
     int channel_fd, board_fd, arena_fd;
     unsigned long long arena_bytes, session;
-    if (!PyArg_ParseTuple(args, "iiiKK:worker_run", &channel_fd, &board_fd, &arena_fd, &arena_bytes,
-                          &session)) {
+    if (!PyArg_ParseTuple(args, "iiiKK:worker_run", &channel_fd, &board_fd, &arena_fd, &arena_bytes, &session)) {
         return NULL;
     }
     if (session_running() || S.forked || S.hooks.load == NULL || session == 0) {
@@ -204,8 +199,7 @@ PyObject *worker_current_task(PyObject *module, PyObject *unused)
         Py_RETURN_NONE;
     }
     PyObject *name = r->name != NULL ? Py_NewRef(r->name) : PyUnicode_FromString("");
-    return Py_BuildValue("KNKII", (unsigned long long)r->task, name, (unsigned long long)r->actor,
-                         r->attempt, r->tid);
+    return Py_BuildValue("KNKII", (unsigned long long)r->task, name, (unsigned long long)r->actor, r->attempt, r->tid);
 }
 
 PyObject *worker_actor_instance(PyObject *module, PyObject *unused)

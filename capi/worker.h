@@ -21,10 +21,10 @@ typedef struct xr_worker {
     xr_channel channel;
     uint8_t *writable; /* the arena, mapped at the first object that this worker makes */
     int arena_fd;
-    int exit_asked;      /* the node wants this process to end */
-    int leaving;         /* exit_actor() was called */
-    PyObject *actor;     /* the actor that lives here, or NULL */
-    xr_running *main;    /* what the main thread runs, or NULL */
+    int exit_asked;   /* the node wants this process to end */
+    int leaving;      /* exit_actor() was called */
+    PyObject *actor;  /* the actor that lives here, or NULL */
+    xr_running *main; /* what the main thread runs, or NULL */
 } xr_worker;
 
 extern xr_worker W;

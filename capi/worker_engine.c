@@ -29,8 +29,8 @@ static int request_number(uint16_t kind, const xr_part *parts, size_t n, uint32_
     return rc;
 }
 
-static int worker_define(uint32_t kind, const char *name, size_t name_len, const void *blob,
-                         size_t blob_len, const uint8_t digest[16], uint32_t *fid)
+static int worker_define(uint32_t kind, const char *name, size_t name_len, const void *blob, size_t blob_len,
+                         const uint8_t digest[16], uint32_t *fid)
 {
     uint32_t head[4] = {kind, (uint32_t)name_len, (uint32_t)blob_len, 0};
     xr_part parts[] = {{head, sizeof head}, {digest, 16}, {name, name_len}, {blob, blob_len}};
@@ -50,9 +50,8 @@ static PyObject *worker_control(const char *op, size_t op_len, const char *json,
     xr_pending p = {0};
     xr_part parts[] = {{head, sizeof head}, {op, op_len}, {json, len}};
     if (worker_request(&p, XR_REQ_CONTROL, parts, 3, XR_NEVER) == 0) {
-        result = p.status == XR_OK
-                     ? PyBytes_FromStringAndSize((char *)p.data, (Py_ssize_t)p.length)
-                     : errors_control(p.status, (const char *)p.data, p.length);
+        result = p.status == XR_OK ? PyBytes_FromStringAndSize((char *)p.data, (Py_ssize_t)p.length)
+                                   : errors_control(p.status, (const char *)p.data, p.length);
     }
     pending_clear(&p);
     return result;
@@ -126,8 +125,7 @@ static int worker_put(const xr_value *v, const void *bytes, const uint64_t *refs
 }
 
 /* One value of a GET's reply.   Returns: where the next one starts, or 0 when it is malformed. */
-static size_t parse_value(const uint8_t *data, size_t length, size_t at, uint64_t handle,
-                          xr_item *item)
+static size_t parse_value(const uint8_t *data, size_t length, size_t at, uint64_t handle, xr_item *item)
 {
     xr_value v;
     if (length - at < sizeof v) {
@@ -148,8 +146,7 @@ static size_t parse_value(const uint8_t *data, size_t length, size_t at, uint64_
 }
 
 /* The reply: uint32 count, uint32 index of the first, then the values. */
-static int parse_values(const uint8_t *data, size_t length, const uint64_t *handles, size_t n,
-                        xr_got *got)
+static int parse_values(const uint8_t *data, size_t length, const uint64_t *handles, size_t n, xr_got *got)
 {
     uint32_t head[2];
     size_t at = sizeof head;
@@ -201,8 +198,7 @@ static int worker_get(const uint64_t *handles, size_t n, int64_t deadline, xr_go
 }
 
 /* Asks once.   Returns: 0 with *status, or -1 with an exception. */
-static int ask_wait(const uint64_t *handles, size_t n, size_t need, int64_t deadline,
-                    uint8_t *ready, int32_t *status)
+static int ask_wait(const uint64_t *handles, size_t n, size_t need, int64_t deadline, uint8_t *ready, int32_t *status)
 {
     uint32_t head[4] = {(uint32_t)n, (uint32_t)need, deadline <= 0 ? XR_GET_NOW : 0, 0};
     xr_part parts[] = {{head, sizeof head}, {handles, n * sizeof *handles}};
@@ -222,8 +218,7 @@ static int ask_wait(const uint64_t *handles, size_t n, size_t need, int64_t dead
     return rc;
 }
 
-static int worker_wait(const uint64_t *handles, size_t n, size_t need, int64_t deadline,
-                       uint8_t *ready)
+static int worker_wait(const uint64_t *handles, size_t n, size_t need, int64_t deadline, uint8_t *ready)
 {
     int32_t status;
     int rc = ask_wait(handles, n, need, deadline, ready, &status);

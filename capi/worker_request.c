@@ -314,8 +314,7 @@ static int ask_for_handles(size_t n)
     char json[48];
     int length = snprintf(json, sizeof json, "{\"count\": %zu}", n);
     PyObject *answer = xr_worker_engine.control("grant", 5, json, (size_t)length);
-    if (answer == NULL && requests.granted.len >= n &&
-        PyErr_ExceptionMatches(PyExc_RuntimeError)) {
+    if (answer == NULL && requests.granted.len >= n && PyErr_ExceptionMatches(PyExc_RuntimeError)) {
         PyErr_Clear();
         return 0;
     }

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#define XR_DELTAS_MAX    128
+#define XR_DELTAS_MAX 128
 #define XR_DELTAS_SEARCH 16 /* so many, the last ones, are compared to cancel out */
-#define XR_PAYLOAD_MAX   (XR_RECORD_MAX - sizeof(xr_record))
+#define XR_PAYLOAD_MAX (XR_RECORD_MAX - sizeof(xr_record))
 
 static struct {
     size_t n;

@@ -252,7 +252,7 @@ func xr_refs(d *C.xr_ref_delta, count C.size_t) (rc C.int32_t) {
 }
 
 //export xr_look
-func xr_look(hs *C.uint64_t, count C.size_t, states *C.uint8_t, values *C.xr_value) (rc C.int32_t) {
+func xr_look(hs *C.uint64_t, count, most C.size_t, states *C.uint8_t, values *C.xr_value) (rc C.int32_t) {
 	defer guard(&rc)
 	n, rc := open()
 	if n == nil {
@@ -262,7 +262,7 @@ func xr_look(hs *C.uint64_t, count C.size_t, states *C.uint8_t, values *C.xr_val
 	if values != nil {
 		placed = unsafe.Slice((*node.Placed)(unsafe.Pointer(values)), int(count))
 	}
-	ready, err := n.Look(handles(hs, count), bytesOf(unsafe.Pointer(states), count), placed)
+	ready, err := n.Look(handles(hs, count), int(most), bytesOf(unsafe.Pointer(states), count), placed)
 	if err != nil {
 		return fail(err, nil)
 	}

@@ -121,9 +121,9 @@ type Placed struct {
 	Length, Offset uint64
 }
 
-// Look tells the states of objects and, if values is not nil, where the ready ones lie. It returns how many are ready.
+// Look tells the states of objects, in order until most ready ones are found, and, if values is not nil, where the ready ones lie. It returns how many are ready.
 // Addresses are valid as long as the caller holds the object.
-func (n *Node) Look(handles []uint64, states []byte, values []Placed) (int, error) {
+func (n *Node) Look(handles []uint64, most int, states []byte, values []Placed) (int, error) {
 	n.mu.Lock()
 	defer n.unlock()
 	if n.closed {
@@ -131,6 +131,10 @@ func (n *Node) Look(handles []uint64, states []byte, values []Placed) (int, erro
 	}
 	ready := 0
 	for i, h := range handles {
+		if ready == most {
+			clear(states[i:])
+			break
+		}
 		s, v := n.m.Look(h)
 		states[i] = byte(s)
 		if s != owner.Pending {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from . import _core
+from . import _core, _fork
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def get(  # noqa: F811
         the first error is raised without waiting for the rest.
     ValueError
         Not a reference or a list.
+    TypeError
+        Something in the list is no reference.
     """
     if not isinstance(object_refs, (_core.ObjectRef, list)):
         raise ValueError(
@@ -74,11 +76,7 @@ def get(  # noqa: F811
         if timeout != -1:
             raise ValueError(f"timeout must be nonnegative, or -1 for ever; got {timeout}")
         timeout = None
-    try:
-        return _get(object_refs, timeout)
-    except TypeError:
-        _check_refs(object_refs)
-        raise
+    return _get(object_refs, timeout)
 
 
 def put(value: T, *, _owner: Any = None, _tensor_transport: str | None = None) -> ObjectRef[T]:
@@ -148,25 +146,8 @@ def wait(
         raise ValueError(f"The 'timeout' argument must be nonnegative. Received {timeout}")
     if not ray_waitables:
         return [], []
-    if len(set(ray_waitables)) != len(ray_waitables):
-        raise ValueError("Wait requires a list of unique ray_waitables.")
-    if num_returns <= 0:
-        raise ValueError(f"Invalid number of objects to return {num_returns}.")
-    if num_returns > len(ray_waitables):
-        raise ValueError(
-            "num_returns cannot be greater than the number of ray_waitables provided to ray.wait."
-        )
-    try:
-        # The extension makes references of our own class.
-        return _core.wait(ray_waitables, num_returns, timeout, fetch_local)  # type: ignore[arg-type, return-value]
-    except TypeError:
-        for ref in ray_waitables:
-            if not isinstance(ref, _core.ObjectRef):
-                raise TypeError(
-                    "wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, "
-                    f"got list containing {type(ref)}"
-                ) from None
-        raise
+    # The extension checks the rest, and makes references of our own class.
+    return _core.wait(ray_waitables, num_returns, timeout, fetch_local)  # type: ignore[arg-type, return-value]
 
 
 def kill(actor: Any, *, no_restart: bool = True) -> None:
@@ -190,6 +171,7 @@ def kill(actor: Any, *, no_restart: bool = True) -> None:
             "ray.kill() only supported for actors. For tasks, try ray.cancel(). "
             f"Got: {type(actor)}."
         )
+    _fork.check()
     ref = actor._ref
     if ref.session != _core.session():
         from ._exceptions import ActorHandleNotFoundError
@@ -242,17 +224,9 @@ def nodes() -> list[dict[str, Any]]:
 
 
 def _ask(op: str) -> Any:
+    _fork.check()
     if not _core.session():
         from ._exceptions import RaySystemError
 
         raise RaySystemError("Ray has not been started yet. You can start Ray with 'ray.init()'.")
     return json.loads(_core.control(op, b"{}"))
-
-
-def _check_refs(refs: Any) -> None:
-    for ref in refs if isinstance(refs, list) else ():
-        if not isinstance(ref, _core.ObjectRef):
-            raise ValueError(
-                f"Invalid type of object refs, {type(ref)}, is given. 'object_refs' must "
-                "either be an ObjectRef or a list of ObjectRefs. "
-            ) from None

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from ._zygote import THREAD_VARIABLES
+from ._zygote import FOLDER_VARIABLE, THREAD_VARIABLES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,10 @@ def zygote_options(folder: SessionFolder, namespace: str) -> dict[str, Any]:
     for name, value in os.environ.items():
         # JSON holds no bytes that aren't text; those go where both ends are Python.
         (environment if _is_text(name + value) else rest)[name] = value
+    if not folder.keep:
+        environment[FOLDER_VARIABLE] = folder.path
     boot = {
+        "driver": os.getpid(),
         "session_dir": folder.path,
         "keep": folder.keep,
         "sys_path": _absolute_path(),

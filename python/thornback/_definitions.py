@@ -97,7 +97,7 @@ class Definition:
         except CapturesReference:
             raise
         except Exception as error:
-            what = f"the {self._kind_name} {self.name}"
+            what = f"the {'function' if self.kind == FUNCTION else 'actor class'} {self.name}"
             raise explain(self.target, what, error) from error
         finally:
             _state.exporting.pop()

@@ -11,9 +11,14 @@ import os
 _forked = False
 
 
-def is_forked() -> bool:
-    """Whether this process is the child of one that had a session when it forked."""
-    return _forked
+def check() -> None:
+    """Raise RuntimeError in such a child."""
+    if _forked:
+        raise RuntimeError(
+            "this process was forked from one that had called init(), and the engine does not "
+            "survive a fork: start it with multiprocessing's 'spawn' or 'forkserver' method, or "
+            "call init() in it before the parent does"
+        )
 
 
 def _mark() -> None:

@@ -51,9 +51,8 @@ class Hooks:
     @staticmethod
     def error_of(exc: BaseException) -> bytes:
         """Return the bytes of the error that tells what a task raised."""
-        from ._exceptions import ActorDiedError
         from ._serialization import encoding
-        from ._task_error import RayTaskError
+        from .exceptions import ActorDiedError, RayTaskError
 
         current = _core.current_task()
         with encoding():
@@ -74,7 +73,7 @@ class Hooks:
     @staticmethod
     def raise_task_error(obj: Any) -> BaseException:
         """Return the exception to raise for an error that was stored as a task's result."""
-        from ._task_error import RayTaskError
+        from .exceptions import RayTaskError
 
         if isinstance(obj, RayTaskError):
             return obj.as_instanceof_cause()
@@ -86,6 +85,9 @@ class Hooks:
     def system_error(code: int, json_text: str) -> BaseException:
         """Return the exception for an error that the engine reports."""
         import json
+
+        # The module that the classes name must be loaded: cloudpickle would take them apart else.
+        from . import exceptions as _exceptions  # noqa: F401
 
         fields = json.loads(json_text)
         text = fields.pop("message", "")

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 
-from . import _core, _ids, _machine, _named
+from . import _core, _fork, _ids, _machine, _named
 from ._context import RayContext, address_info
 
 TYPE_CHECKING = False
@@ -134,7 +134,7 @@ def init(
                 "'ray.init()'."
             )
         _check_address(address)
-        _check_forked()
+        _fork.check()
         _named.set_namespace(namespace)
         memory = _machine.memory_bytes()
         store = _machine.store_bytes(object_store_memory, memory)
@@ -144,6 +144,7 @@ def init(
             "resources": _offered(resources, kwargs.get("_memory") or memory - store),
             "store_bytes": store,
         }
+        _check_quantities(offer)
         return _open(offer, log_to_driver is not False)
 
 
@@ -205,22 +206,27 @@ def _open(offer: dict[str, Any], log_to_driver: bool) -> RayContext:
     from ._logs import LogPrinter
 
     _raise_file_limit()
-    folder = _session.create()
+    namespace = _named.default_namespace()
+    prestart = max(1, min(_PRESTART_MAX, int(offer["num_cpus"])))
     printer = LogPrinter() if log_to_driver else None
+    folder = None
     try:
+        # As late as possible: until the zygote watches, a driver that is killed leaves it behind.
+        folder = _session.create()
         options = {
             **offer,
             "session_dir": folder.path,
             "log_fd": printer.write_fd if printer is not None else -1,
-            "zygote": zygote_options(folder, _named.default_namespace()),
-            "prestart": max(1, min(_PRESTART_MAX, int(offer["num_cpus"]))),
+            "zygote": zygote_options(folder, namespace),
+            "prestart": prestart,
             "node_ip": "127.0.0.1",
         }
         session = _core.open(_library(), json.dumps(options).encode())
     except BaseException:
         if printer is not None:
             printer.close()
-        folder.close()
+        if folder is not None:
+            folder.close()
         raise
     _running = _Session(folder, printer)
     _running.context = RayContext(address_info(folder.path, _ids.node_id(session).hex()))
@@ -283,6 +289,17 @@ def _offered(resources: Mapping[str, float] | None, memory: int) -> dict[str, fl
     return {"memory": float(memory), **offered}
 
 
+def _check_quantities(offer: Mapping[str, Any]) -> None:
+    quantities = {**offer["resources"], "CPU": offer["num_cpus"], "GPU": offer["num_gpus"]}
+    for name, quantity in quantities.items():
+        if quantity >= 0 and quantity.is_integer():
+            continue
+        rule = "be nonnegative" if quantity < 0 else "all be whole numbers"
+        raise ValueError(
+            f"Resource quantities must {rule}. Violated by resource '{name}' in {quantities}."
+        )
+
+
 def _check_removed(local_mode: bool, kwargs: Mapping[str, Any]) -> None:
     if "allow_multiple" in kwargs:
         raise RuntimeError(
@@ -328,14 +345,3 @@ def _check_address(address: str | None) -> None:
         f"can't connect to {wanted!r}: this release runs sessions on one machine; clusters of "
         "several are to come. Leave the address out, or pass address='local', to start one here."
     )
-
-
-def _check_forked() -> None:
-    from ._fork import is_forked
-
-    if is_forked():
-        raise RuntimeError(
-            "this process was forked from one that had called init(), and the engine does not "
-            "survive a fork: start it with multiprocessing's 'spawn' or 'forkserver' method, or "
-            "call init() in it before the parent does"
-        )

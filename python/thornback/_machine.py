@@ -6,7 +6,7 @@ import os
 
 _STORE_SHARE = 0.3
 _STORE_BYTES_MAX = 200 * 10**9
-_STORE_BYTES_MIN = 75 * 2**20
+_STORE_BYTES_MIN = 8 * 2**20
 _CGROUP_LIMITS = (
     "/sys/fs/cgroup/memory.max",
     "/sys/fs/cgroup/memory/memory.limit_in_bytes",
@@ -54,7 +54,7 @@ def store_bytes(wanted: int | None, memory: int) -> int:
     Raises
     ------
     ValueError
-        Less than 75 MiB is asked for.
+        Less than 8 MiB is asked for.
     """
     if wanted is None:
         return max(_STORE_BYTES_MIN, min(int(memory * _STORE_SHARE), _STORE_BYTES_MAX))

@@ -17,6 +17,7 @@ _TRIALS_MAX = 2_000
 _SEARCH_S_MAX = 2.0
 _DEPTH_MAX = 30
 _REPR_CHARS_MAX = 40
+_WORDS = {"value": "the put value", "result": "the result"}
 
 
 class _State(threading.local):
@@ -55,7 +56,8 @@ def dumps(obj: Any, buffer_callback: Callable[[Any], Any] | None, label: str) ->
     buffer_callback : callable or None
         As for `pickle.dumps` with protocol 5.
     label : str
-        What the value is to the user, ``"args[0]"`` for instance; begins the path in the error.
+        What the value is to the user: ``args[0]`` or ``kwargs['k']`` of a call, ``value`` of `put`,
+        ``result`` of a task; begins the path in the error.
 
     Raises
     ------
@@ -68,7 +70,14 @@ def dumps(obj: Any, buffer_callback: Callable[[Any], Any] | None, label: str) ->
         try:
             return cloudpickle.dumps(obj, protocol=5, buffer_callback=buffer_callback)  # type: ignore[no-any-return]
         except Exception as error:
-            raise explain(obj, label, error) from error
+            raise explain(obj, _in_words(label), error) from error
+
+
+def _in_words(label: str) -> str:
+    if label in _WORDS:
+        return _WORDS[label]
+    # A keyword may come as its bare name.
+    return f"the argument kwargs[{label!r}]" if label.isidentifier() else f"the argument {label}"
 
 
 def explain(obj: Any, label: str, error: Exception) -> TypeError:

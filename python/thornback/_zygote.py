@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 
 _SOCKET_FD = 3
 _STATE_VARIABLE = "THORNBACK_ZYGOTE_STATE"
+# The session's folder, unless it is to be kept: known before the boot message, in case none comes.
+FOLDER_VARIABLE = "THORNBACK_SESSION_FOLDER"
 _PACKET_BYTES_MAX = 1 << 20
 _FDS_MAX = 4
 # How long nothing must happen before the zygote spends time on imports.
 _IDLE_MS = 20
+_WATCH_S = 0.1
 # Libraries that start threads when they are imported, unless one of these says 1.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -57,17 +60,20 @@ class Zygote:
     def __init__(self, channel: socket.socket) -> None:
         self._socket = channel
         self._boot: dict[str, Any] = {}
+        self._folder = os.environ.pop(FOLDER_VARIABLE, "")
         self._shared: list[int] = []  # board, arena
         self._workers: dict[int, int] = {}  # pid -> index
         self._preload: list[str] = []
         self._banned: list[str] = []
+        self._poller = select.poll()
+        self._driver = -1  # a descriptor of the process
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
     def run(self) -> NoReturn:
         """Serve the node until it goes."""
-        poller = select.poll()
+        poller = self._poller
         poller.register(self._socket.fileno(), select.POLLIN)
         poller.register(self._wake_read, select.POLLIN)
         self._reap()  # those that ended while the process was started anew
@@ -76,6 +82,8 @@ class Zygote:
             if self._wake_read in events:
                 self._drain_wakeups()
                 self._reap()
+            if self._driver in events:
+                self._finish()
             if self._socket.fileno() in events:
                 self._receive()
             if not events and self._preload:
@@ -122,6 +130,8 @@ class Zygote:
 
     def _prepare(self, boot: dict[str, Any]) -> None:
         self._boot = boot
+        self._folder = "" if boot["keep"] else boot["session_dir"]
+        self._watch_driver(boot["driver"])
         sys.path[:] = boot["sys_path"]
         sys.argv[:] = boot["argv"]
         sys.prefix, sys.exec_prefix = boot["prefix"], boot["exec_prefix"]
@@ -139,15 +149,24 @@ class Zygote:
 
         self._preload = [name for name in boot["preload"] if name not in self._banned]
 
+    def _watch_driver(self, pid: int) -> None:
+        """Have the driver's end reported: a child that it forked may hold the socket open."""
+        try:
+            self._driver = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._finish()
+        if os.getppid() != pid:
+            self._finish()
+        self._poller.register(self._driver, select.POLLIN)
+
     def _finish(self) -> NoReturn:
         """End everything: the node is gone."""
         for pid in self._workers:
             _kill_group(pid)
-        folder = self._boot.get("session_dir")
-        if folder and not self._boot.get("keep"):
+        if self._folder:
             from ._session import remove_tree
 
-            remove_tree(folder)
+            remove_tree(self._folder)
         os._exit(0)
 
     # --- workers ----------------------------------------------------------------------------
@@ -185,8 +204,8 @@ class Zygote:
                 os._exit(1)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGIO, signal.SIG_DFL)
-            for fd in (self._socket.detach(), self._wake_read, self._wake_write):
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            for fd in (self._socket.detach(), self._driver, self._wake_read, self._wake_write):
                 os.close(fd)
             _redirect(order["out"], order["err"])
             gc.enable()
@@ -247,22 +266,17 @@ class Zygote:
         gc.collect()
 
     def _watch_node(self, on: bool) -> None:
-        """Notice the node's end by a signal: an import can take seconds."""
-        import fcntl
-
-        fd = self._socket.fileno()
-        flags = fcntl.fcntl(fd, fcntl.F_GETFL)
-        if not on:
-            fcntl.fcntl(fd, fcntl.F_SETFL, flags & ~os.O_ASYNC)
-            return
-        signal.signal(signal.SIGIO, lambda *_: self._finish_at_end())
-        fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_ASYNC)
-        self._finish_at_end()  # it may have gone before
+        """Look for the node's end now and then: an import can take seconds."""
+        if on:
+            signal.signal(signal.SIGALRM, lambda *_: self._finish_at_end())
+        period = _WATCH_S if on else 0.0
+        signal.setitimer(signal.ITIMER_REAL, period, period)
 
     def _finish_at_end(self) -> None:
         import _socket
 
+        if os.getppid() != self._boot["driver"]:
+            self._finish()
         try:
             packet = self._socket.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
         except BlockingIOError:

@@ -152,7 +152,7 @@ def test_a_definition_that_captures_a_reference_is_told_apart() -> None:
 def test_a_definition_that_nothing_can_pickle() -> None:
     lock = threading.Lock()
     definition = _definitions.Definition(_definitions.FUNCTION, "f", lambda: lock)
-    text = r"Could not serialize the remote function f\.<captured lock>, of type _thread.lock"
+    text = r"Could not serialize the function f\.<captured lock>, of type _thread.lock"
     with pytest.raises(TypeError, match=text):
         definition._pickled()
 

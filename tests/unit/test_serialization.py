@@ -95,7 +95,7 @@ def local_class() -> type:
 def test_the_path_to_the_culprit(value: Any, path: str) -> None:
     with pytest.raises(TypeError) as caught:
         _serialization.dumps(value, None, "args[0]")
-    assert f"Could not serialize {path}" in str(caught.value)
+    assert f"Could not serialize the argument {path}" in str(caught.value)
 
 
 @pytest.mark.parametrize("function", [with_default, with_keyword_default])
@@ -103,16 +103,16 @@ def test_defaults_of_a_function_sent_by_value(
     function: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(function, "__module__", "__main__")
-    with pytest.raises(TypeError, match=r"Could not serialize f\.__(kw)?defaults__\["):
-        _serialization.dumps(function, None, "f")
+    with pytest.raises(TypeError, match=r"Could not serialize the put value\.__(kw)?defaults__\["):
+        _serialization.dumps(function, None, "value")
 
 
 def test_the_message_names_type_reason_and_whole() -> None:
     with pytest.raises(TypeError) as caught:
         _serialization.dumps({"x": [LOCK]}, None, "args[0]")
     assert str(caught.value) == (
-        "Could not serialize args[0]['x'][0], of type _thread.lock: cannot pickle "
-        "'_thread.lock' object. It is part of args[0], of type dict."
+        "Could not serialize the argument args[0]['x'][0], of type _thread.lock: cannot pickle "
+        "'_thread.lock' object. It is part of the argument args[0], of type dict."
     )
     assert isinstance(caught.value.__cause__, TypeError)
 
@@ -120,15 +120,15 @@ def test_the_message_names_type_reason_and_whole() -> None:
 def test_the_search_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_serialization, "_TRIALS_MAX", 10)
     many = [[i] for i in range(1000)]
-    with pytest.raises(TypeError, match=r"Could not serialize value, of type list"):
-        _serialization.dumps([*many, [LOCK]], None, "value")
+    with pytest.raises(TypeError, match=r"Could not serialize the result, of type list"):
+        _serialization.dumps([*many, [LOCK]], None, "result")
 
 
 def test_a_cycle_is_no_trap() -> None:
     cycle: list[Any] = [LOCK]
     cycle.insert(0, cycle)
-    with pytest.raises(TypeError, match=r"Could not serialize value\[1\]"):
-        _serialization.dumps(cycle, None, "value")
+    with pytest.raises(TypeError, match=r"Could not serialize the argument kwargs\['k'\]\[1\]"):
+        _serialization.dumps(cycle, None, "k")
 
 
 def test_what_it_can_pickle() -> None:

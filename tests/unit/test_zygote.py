@@ -237,3 +237,10 @@ def test_the_end_of_the_node_is_noticed_during_an_import(tmp_path: Path) -> None
         node.close()
         gone(node.process.pid, pid)
         assert not node.session.exists()
+
+
+def test_a_node_that_goes_before_it_says_anything(tmp_path: Path) -> None:
+    node = FakeNode(tmp_path, WAIT_FOR_EVER)
+    node.close()
+    assert node.process.wait(LIMIT_S) == 0
+    assert not node.session.exists()

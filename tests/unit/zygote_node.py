@@ -59,10 +59,12 @@ class FakeNode:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, "THORNBACK_SESSION_FOLDER": str(self.session)},
             )
         theirs.close()
         self._memory = [os.memfd_create(name) for name in ("board", "arena")]
         self.boot = {
+            "driver": os.getpid(),
             "session_dir": str(self.session),
             "keep": False,
             "sys_path": sys.path,
