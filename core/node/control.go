@@ -22,6 +22,7 @@ var controls = map[string]handler{
 	"kill":           (*Node).controlKill,
 	"definition.get": (*Node).controlDefinition,
 	"actor.info":     (*Node).controlActor,
+	"actor.named":    (*Node).controlNamed,
 	"workers":        (*Node).controlWorkers,
 }
 
@@ -131,6 +132,18 @@ func (n *Node) controlActor(request json.RawMessage) (any, error) {
 	return map[string]any{
 		"state": info.State, "class_name": info.ClassName, "name": info.Name, "pid": pid, "pending_calls": info.Pending,
 	}, nil
+}
+
+func (n *Node) controlNamed(request json.RawMessage) (any, error) {
+	var r struct {
+		Name      string `json:"name"`
+		Namespace string `json:"namespace"`
+	}
+	if err := json.Unmarshal(request, &r); err != nil {
+		return nil, fmt.Errorf("node: actor.named: %w", err)
+	}
+	h, table := n.m.ActorNamed(r.Namespace, r.Name)
+	return map[string]any{"actor": h, "table": table}, nil
 }
 
 func (n *Node) controlWorkers(json.RawMessage) (any, error) {

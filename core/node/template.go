@@ -16,6 +16,10 @@ type templateJSON struct {
 	FID             uint32                      `json:"fid"`
 	Name            string                      `json:"name"`
 	ClassName       string                      `json:"class_name"`
+	ActorName       string                      `json:"actor_name"`
+	Namespace       string                      `json:"namespace"`
+	Table           string                      `json:"table"`
+	Lifetime        string                      `json:"lifetime"`
 	Returns         int                         `json:"num_returns"`
 	MaxRetries      int                         `json:"max_retries"`
 	RetryExceptions bool                        `json:"retry_exceptions"`
@@ -44,6 +48,7 @@ func (n *Node) template(text []byte) (uint32, error) {
 	}
 	t := &owner.Template{
 		FID: j.FID, Name: j.Name, ClassName: j.ClassName, Returns: j.Returns,
+		ActorName: j.ActorName, Namespace: j.Namespace, Table: j.Table, Detached: j.Lifetime == "detached",
 		MaxRetries: j.MaxRetries, RetryExceptions: j.RetryExceptions, Demand: running,
 	}
 	switch j.Kind {

@@ -1,8 +1,11 @@
 package owner
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"thornback/core/sched"
 	"thornback/core/slab"
@@ -30,6 +33,8 @@ type actor struct {
 	callers  map[uint64]*fifo
 	deathMsg Cause  // when ending or dead
 	errBlob  []byte // what calls get once it is dead; nil: made from deathMsg
+	stalled  bool   // in Machine.stalled
+	struck   bool   // a detached one's own hold is gone
 }
 
 // fifo is a queue of tasks.
@@ -73,7 +78,9 @@ func (m *Machine) newActor(th slab.Handle, t *task, s *Submission) {
 	o := m.objects.At(h.Slot())
 	o.isActor = true
 	t.actor = h.Slot() + 1
-	m.actors[h.Slot()] = &actor{object: h, create: th, template: s.Template, worker: Driver, callers: map[uint64]*fifo{}}
+	a := &actor{object: h, create: th, template: s.Template, worker: Driver, callers: map[uint64]*fifo{}}
+	m.actors[h.Slot()] = a
+	m.enrol(a)
 }
 
 // callActor takes over a call. Calls of one caller run in the order of submission: one whose arguments are not there
@@ -131,6 +138,10 @@ func (m *Machine) sendCall(a *actor, th slab.Handle, t *task) bool {
 	pos, err := m.ports.Send(a.worker, m.message(th, t))
 	switch {
 	case errors.Is(err, ErrNoRoom):
+		if a.calls.len() == 0 && !a.stalled { // no answer will come that says when there is room
+			a.stalled = true
+			m.stalled = append(m.stalled, a.object)
+		}
 		return false
 	case err != nil:
 		m.fail(th, t, wire.ErrStoreFull, map[string]string{"message": err.Error()})
@@ -173,7 +184,9 @@ func (m *Machine) created(id WorkerID, slot uint32, o *Outcome) {
 	ws.actor, a.worker = a, id
 	if o.Status == wire.DoneError || o.Status == wire.DoneSystem {
 		a.state = ending
-		a.errBlob = append([]byte(nil), o.Values[0].Bytes...)
+		m.strike(a)
+		a.errBlob = bytes.Clone(o.Values[0].Bytes) // nil for a stored one
+		a.deathMsg = Cause{Message: "The actor died because its constructor raised an exception."}
 		m.ports.Kill(id)
 		m.failCalls(a)
 		return
@@ -195,6 +208,7 @@ func (m *Machine) failCreation(th slab.Handle, t *task, a *actor, c Cause) {
 		a.deathMsg = c
 	}
 	a.state = dead
+	m.strike(a)
 	a.create = 0
 	m.failBlob(th, t, m.deathBlob(a, a.template.Name))
 	m.failCalls(a)
@@ -210,6 +224,7 @@ func (m *Machine) actorUnheld(h slab.Handle) {
 	switch {
 	case a.state == alive:
 		a.state = ending
+		m.strike(a)
 		a.deathMsg = Cause{Message: "The actor ended because all handles to it went out of scope."}
 		m.ports.Exit(a.worker)
 	case a.state == creating:
@@ -247,6 +262,7 @@ func (m *Machine) Kill(h uint64) error {
 	a.deathMsg = Cause{Message: "The actor is dead because it was killed by `ray.kill`."}
 	if a.state == alive {
 		a.state = ending
+		m.strike(a)
 		m.ports.Kill(a.worker)
 		m.failCalls(a)
 		return nil
@@ -260,6 +276,7 @@ func (m *Machine) Kill(h uint64) error {
 		return nil
 	}
 	a.state = ending
+	m.strike(a)
 	m.failCalls(a)
 	if ok {
 		m.ports.Kill(t.worker)
@@ -274,6 +291,7 @@ func (m *Machine) actorLeaves(id WorkerID) {
 		return
 	}
 	ws.actor.state = ending
+	m.strike(ws.actor)
 	ws.actor.deathMsg = Cause{Message: "The actor exited by exit_actor()."}
 }
 
@@ -283,6 +301,7 @@ func (m *Machine) actorLost(a *actor, c Cause) {
 		a.deathMsg = c
 	}
 	a.state = dead
+	m.strike(a)
 	a.worker = Driver
 	m.failCalls(a)
 	m.actorGone(a)
@@ -295,7 +314,8 @@ func (m *Machine) failCalls(a *actor) {
 		all = append(all, q.items[q.head:]...)
 		*q = fifo{}
 	}
-	for caller, q := range a.callers {
+	for _, caller := range slices.Sorted(maps.Keys(a.callers)) { // in order, so that a run can be replayed
+		q := a.callers[caller]
 		all = append(all, q.items[q.head:]...)
 		delete(a.callers, caller)
 	}

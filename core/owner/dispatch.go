@@ -2,6 +2,8 @@ package owner
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"thornback/core/sched"
 	"thornback/core/slab"
@@ -28,7 +30,7 @@ func (m *Machine) Schedule(now int64) {
 		m.share(now)
 		return
 	}
-	if n := m.sched.Wanted(); n > 0 {
+	if n := m.sched.Wanted(now); n > 0 {
 		m.sched.Starting(n)
 		m.ports.Spawn(n)
 	} else if m.sched.AtLimit() {
@@ -48,7 +50,12 @@ func (m *Machine) send(w WorkerID, th slab.Handle, now int64) {
 		m.sched.Refused(w, sched.TaskID(th), now)
 		return
 	case err != nil:
-		m.sched.Done(w, sched.TaskID(th), 0, now)
+		m.sched.TookBack(w, sched.TaskID(th), now)
+		m.sched.Remove(sched.TaskID(th))
+		if m.templates[t.template].Type == wire.TaskCreate {
+			m.failCreation(th, t, m.actors[t.actor-1], Cause{Message: err.Error()})
+			return
+		}
 		m.fail(th, t, wire.ErrStoreFull, map[string]string{"message": err.Error()})
 		return
 	}
@@ -102,13 +109,19 @@ func (m *Machine) share(now int64) {
 // that could bring a result, one more process is started.
 func (m *Machine) help() {
 	helped := false
-	for id, ws := range m.workers {
+	for _, id := range slices.Sorted(maps.Keys(m.workers)) { // in order, so that a run can be replayed
+		ws := m.workers[id]
 		if len(ws.waits) <= len(ws.nested) || len(ws.nested) >= nestedMax || ws.actor != nil {
 			continue
 		}
-		for _, wid := range ws.waits {
-			w := m.waiter(wid)
+		for _, request := range slices.Sorted(maps.Keys(ws.waits)) {
+			w := m.waiter(ws.waits[request])
 			if w == nil || !w.blocked {
+				continue
+			}
+			// Only what runs on top can be helped: those below go on when all above has ended, so a task for them could wait
+			// for one that it keeps from running.
+			if n := len(ws.nested); n > 0 && w.task != uint64(ws.nested[n-1].task) {
 				continue
 			}
 			if m.helpWith(id, ws, w.handles, nestedMax) {
@@ -141,6 +154,8 @@ func (m *Machine) helpWith(id WorkerID, ws *workerState, handles []uint64, depth
 				t.state, t.worker, t.pos = sent, id, pos
 				m.running++
 				ws.nested = append(ws.nested, nestedTask{task: th, class: tmpl.class})
+				m.sched.Nest(id)
+				m.settleNested(ws)
 				return true
 			}
 			t.nested = false
@@ -162,5 +177,13 @@ func (m *Machine) helpWith(id WorkerID, ws *workerState, handles []uint64, depth
 
 // progress reports whether some worker is starting or runs without being blocked.
 func (m *Machine) progress() bool {
-	return m.sched.Moving()
+	if m.sched.Moving() {
+		return true
+	}
+	for _, ws := range m.workers {
+		if n := len(ws.nested); n > 0 && !ws.nested[n-1].lent {
+			return true
+		}
+	}
+	return false
 }

@@ -30,12 +30,14 @@ type Machine struct {
 	tasks     *slab.Slab[task]
 	links     *slab.Slab[link]
 	actors    map[uint32]*actor // by slot of the actor's object
+	names     map[actorName]slab.Handle
 	workers   map[WorkerID]*workerState
 	waiters   []*waiter // nil where free
 	spare     []uint32  // free places in waiters
 	templates []*Template
 	dying     []slab.Handle // objects without holder, not yet let go
 	letting   bool          // dying is being worked off
+	stalled   []slab.Handle // actors with calls waiting for room in the ring, and none in it
 	scratch   TaskMessage
 	moved     bool // something happened that may let a task run
 	running   int  // tasks sent to workers, actors' calls included
@@ -52,6 +54,7 @@ func New(ports Ports, pool *resources.Pool, workersMax int) *Machine {
 		tasks:   slab.New[task](),
 		links:   slab.New[link](),
 		actors:  map[uint32]*actor{},
+		names:   map[actorName]slab.Handle{},
 		workers: map[WorkerID]*workerState{},
 	}
 }
@@ -78,11 +81,27 @@ func (m *Machine) Stats() Stats {
 	}
 }
 
-// Ahead reports whether tasks were sent ahead behind others.
-func (m *Machine) Ahead() bool { return m.sched.Ahead() > 0 }
+// Ahead reports whether Tick should be called soon: tasks were sent ahead behind others, or wait for room in the ring of a
+// worker that has nothing else to do, and so will not say when there is some.
+func (m *Machine) Ahead() bool {
+	return m.sched.Ahead() > 0 || m.sched.Refusing() > 0 || len(m.stalled) > 0
+}
 
-// Tick lets the machine look at what depends on time: tasks that were sent ahead behind one that runs long.
+// Tick lets the machine look at what depends on time: tasks that were sent ahead behind one that runs long, and rings that
+// may have room again.
 func (m *Machine) Tick(now int64) {
+	if m.sched.Refusing() > 0 {
+		m.sched.Retry()
+		m.moved = true
+	}
+	stalled := m.stalled
+	m.stalled = nil
+	for _, h := range stalled {
+		if a := m.actors[h.Slot()]; a != nil && a.object == h {
+			a.stalled = false
+			m.flush(a)
+		}
+	}
 	for {
 		w, ok := m.sched.Clogged(now)
 		if !ok || m.takeBack(w, 1, now) == 0 {
@@ -104,7 +123,7 @@ func (m *Machine) Largest(n int) string {
 	type big struct {
 		h    slab.Handle
 		size uint64
-		refs int32
+		refs int64
 	}
 	var top []big
 	m.objects.Each(func(h slab.Handle, o *object) bool {

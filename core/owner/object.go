@@ -19,9 +19,9 @@ const (
 	Unknown
 )
 
-// object is 56 bytes; a million of them are 56 MB outside the collector's interest.
+// object is 40 bytes; a million of them are 40 MB outside the collector's interest.
 type object struct {
-	refs    int32 // holders of all kinds
+	refs    int64 // holders of all kinds
 	state   State
 	where   uint8 // wire.Where*, when ready
 	granted bool  // given to a worker, not yet used
@@ -29,7 +29,6 @@ type object struct {
 	links   uint32 // list of who waits for it: slot+1 in Machine.links
 	inner   uint32 // list of the objects it contains: slot+1
 	task    uint32 // slot+1 of the task that makes it
-	_       uint32
 	place   uint64 // offheap.Ref or arena offset
 	length  uint64
 }
@@ -62,8 +61,13 @@ func (m *Machine) Put(v wire.Value, inner []uint64) (uint64, error) {
 
 // fill gives an object its value and tells those who wait.
 func (m *Machine) fill(h slab.Handle, v wire.Value, inner []uint64) error {
+	return m.fillAs(Ready, h, v, inner)
+}
+
+// fillAs is fill with a state: the first byte of a stored value, which would tell an error, is not looked at.
+func (m *Machine) fillAs(state State, h slab.Handle, v wire.Value, inner []uint64) error {
 	o := m.objects.At(h.Slot())
-	o.state = Ready
+	o.state = state
 	o.where, o.length, o.place = uint8(v.Where), v.Length, v.Offset
 	if v.Where == wire.WhereInline {
 		r, b, err := m.heap.Alloc(max(1, len(v.Bytes)))
@@ -121,7 +125,7 @@ func (m *Machine) hold(h uint64) bool {
 }
 
 // unhold removes n holders; stale handles are ignored.
-func (m *Machine) unhold(h uint64, n int32) {
+func (m *Machine) unhold(h uint64, n int64) {
 	o, ok := m.objects.Get(slab.Handle(h))
 	if !ok {
 		return

@@ -3,6 +3,7 @@ package owner
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"thornback/core/offheap"
 	"thornback/core/sched"
@@ -123,8 +124,21 @@ func (m *Machine) checkSubmission(s *Submission) error {
 			return fmt.Errorf("%w: %x", ErrNoActor, s.Actor)
 		}
 	}
+	if s.Template.Type == wire.TaskCreate && s.Returns < 1 {
+		return fmt.Errorf("owner: an actor's creation with %d returns, its handle is one", s.Returns)
+	}
+	if len(s.Rets) != s.Returns {
+		return fmt.Errorf("owner: %d handles for %d returns", len(s.Rets), s.Returns)
+	}
 	if s.From == Driver {
 		return nil
+	}
+	if n := len(s.Rets); n > 1 {
+		sorted := slices.Clone(s.Rets)
+		slices.Sort(sorted)
+		if len(slices.Compact(sorted)) != n {
+			return fmt.Errorf("%w: a handle for two returns", ErrStale)
+		}
 	}
 	ws := m.workers[s.From]
 	for _, h := range s.Rets {
@@ -212,11 +226,15 @@ type Outcome struct {
 }
 
 // Done says that a worker has ended a task. False when that task was not the worker's: the message is to be ignored, and
-// what it brought freed.
+// what it brought freed. A worker that gives another number of results than it was asked for is ended, and with it the task.
 func (m *Machine) Done(id WorkerID, task uint64, o *Outcome, now int64) bool {
 	th := slab.Handle(task)
 	t, ok := m.tasks.Get(th)
-	if !ok || t.state != sent || t.worker != id || len(o.Values) != int(t.returns) {
+	if !ok || t.state != sent || t.worker != id {
+		return false
+	}
+	if len(o.Values) != int(t.returns) {
+		m.ports.Kill(id)
 		return false
 	}
 	tmpl := m.templates[t.template]
@@ -246,7 +264,7 @@ func (m *Machine) left(id WorkerID, th slab.Handle, t *task, ns, now int64) {
 	case t.nested:
 		t.nested = false
 		if ws := m.workers[id]; ws != nil {
-			m.nestedLeft(ws, th)
+			m.nestedLeft(id, ws, th)
 		}
 	case m.templates[t.template].Type == wire.TaskMethod:
 		m.callLeft(th, t)
@@ -259,13 +277,17 @@ func (m *Machine) left(id WorkerID, th slab.Handle, t *task, ns, now int64) {
 // finish gives the returns their values.
 func (m *Machine) finish(_ slab.Handle, t *task, o *Outcome) {
 	handles, _ := m.payloadOf(t)
+	state := Ready
+	if o.Status == wire.DoneError || o.Status == wire.DoneSystem {
+		state = Failed
+	}
 	for i := range t.returns {
 		var inner []uint64
 		if int(i) < len(o.Inner) {
 			inner = o.Inner[i]
 		}
 		h := slab.Handle(handleAt(handles, i))
-		if err := m.fill(h, o.Values[i], inner); err != nil {
+		if err := m.fillAs(state, h, o.Values[i], inner); err != nil {
 			m.fillError(h, wire.ErrOutOfMemory, map[string]string{"message": err.Error()})
 		}
 	}

@@ -12,6 +12,10 @@ type Template struct {
 	FID             uint32
 	Name            string
 	ClassName       string // of the actor
+	ActorName       string // TaskCreate: found by ActorNamed while the actor lives; "" for none
+	Namespace       string // of the name
+	Table           string // TaskCreate with a name: what a handle needs to know of the class; Python's
+	Detached        bool   // TaskCreate: lives until it is killed
 	Returns         int
 	MaxRetries      int // after the death of the worker; -1: without limit
 	RetryExceptions bool

@@ -64,7 +64,7 @@ func (m *Machine) WaitEnd(id uint64) {
 func (m *Machine) await(w *waiter) bool {
 	for _, h := range w.handles {
 		switch m.stateOf(h) {
-		case Ready:
+		case Ready, Unknown: // one that is gone will not come
 			w.have++
 		case Failed:
 			w.have++

@@ -11,18 +11,20 @@ import (
 
 // workerState is what the machine keeps for one process.
 type workerState struct {
-	holds   map[uint64]int32  // how often it holds each object
+	holds   map[uint64]int64  // how often it holds each object
 	waits   map[uint32]uint64 // its requests that wait, by number: waiter
 	nested  []nestedTask      // run on top of a blocked one
 	actor   *actor            // nil for workers of the pool
 	granted int               // handles granted and not yet used
 }
 
-// nestedTask runs on top of a blocked task. It has a claim of its own, and lends the CPU of it while it waits itself.
+// nestedTask runs on top of a blocked task. It has a claim of its own, and lends the CPU of it while it waits itself, or
+// for others on top of it.
 type nestedTask struct {
 	task  slab.Handle
 	class sched.ClassID
 	waits int
+	lent  bool
 }
 
 func (ws *workerState) findNested(th slab.Handle) *nestedTask {
@@ -35,25 +37,41 @@ func (ws *workerState) findNested(th slab.Handle) *nestedTask {
 }
 
 // nestedLeft ends the claim of a nested task.
-func (m *Machine) nestedLeft(ws *workerState, th slab.Handle) {
+func (m *Machine) nestedLeft(id WorkerID, ws *workerState, th slab.Handle) {
 	n := ws.findNested(th)
 	if n == nil {
 		return
 	}
-	if n.waits > 0 {
+	if n.lent {
 		m.sched.TakeBackFor(n.class)
 	}
 	m.sched.ReleaseFor(n.class)
 	i := slices.IndexFunc(ws.nested, func(x nestedTask) bool { return x.task == th })
 	ws.nested = slices.Delete(ws.nested, i, i+1)
+	m.sched.Unnest(id)
+	m.settleNested(ws)
+}
+
+// settleNested lends the CPU of all nested tasks that don't run: only the last one can.
+func (m *Machine) settleNested(ws *workerState) {
+	for i := range ws.nested {
+		n := &ws.nested[i]
+		lend := n.waits > 0 || i < len(ws.nested)-1
+		switch {
+		case lend && !n.lent:
+			m.sched.LendFor(n.class)
+		case !lend && n.lent:
+			m.sched.TakeBackFor(n.class)
+		}
+		n.lent = lend
+	}
 }
 
 // block lends the CPU of a task that begins to wait; unblock takes it back.
 func (m *Machine) block(id WorkerID, ws *workerState, task uint64) {
 	if n := ws.findNested(slab.Handle(task)); n != nil {
-		if n.waits++; n.waits == 1 {
-			m.sched.LendFor(n.class)
-		}
+		n.waits++
+		m.settleNested(ws)
 	} else {
 		m.sched.Block(id)
 	}
@@ -64,9 +82,8 @@ func (m *Machine) unblock(id WorkerID, task uint64) {
 	m.moved = true
 	if ws := m.workers[id]; ws != nil {
 		if n := ws.findNested(slab.Handle(task)); n != nil {
-			if n.waits--; n.waits == 0 {
-				m.sched.TakeBackFor(n.class)
-			}
+			n.waits--
+			m.settleNested(ws)
 			return
 		}
 	}
@@ -75,7 +92,7 @@ func (m *Machine) unblock(id WorkerID, task uint64) {
 
 // WorkerReady says that a process is there and waits for work.
 func (m *Machine) WorkerReady(id WorkerID) {
-	m.workers[id] = &workerState{holds: map[uint64]int32{}, waits: map[uint32]uint64{}}
+	m.workers[id] = &workerState{holds: map[uint64]int64{}, waits: map[uint32]uint64{}}
 	m.sched.Starting(-1)
 	m.sched.AddWorker(id)
 	m.moved = true
@@ -130,22 +147,22 @@ func (m *Machine) Refs(id WorkerID, h uint64, delta int64) {
 	if id == Driver {
 		if delta > 0 {
 			if o, ok := m.objects.Get(slab.Handle(h)); ok {
-				o.refs += int32(delta)
+				o.refs += delta
 			}
 		} else {
-			m.unhold(h, int32(-delta))
+			m.unhold(h, -delta)
 		}
 		return
 	}
 	if delta > 0 {
-		m.holdFor(id, h, int32(delta))
+		m.holdFor(id, h, delta)
 		return
 	}
 	ws := m.workers[id]
 	if ws == nil {
 		return
 	}
-	n := min(ws.holds[h], int32(-delta)) // no worker lets go what it does not hold
+	n := min(ws.holds[h], -delta) // no worker lets go what it does not hold
 	if n <= 0 {
 		return
 	}
@@ -158,13 +175,17 @@ func (m *Machine) Refs(id WorkerID, h uint64, delta int64) {
 	m.unhold(h, n)
 }
 
+// holdsMax is how often one worker may hold one object.
+const holdsMax = 1 << 40
+
 // holdFor adds holds of a worker.
-func (m *Machine) holdFor(id WorkerID, h uint64, n int32) {
+func (m *Machine) holdFor(id WorkerID, h uint64, n int64) {
 	ws := m.workers[id]
 	if ws == nil {
 		return
 	}
 	if o, ok := m.objects.Get(slab.Handle(h)); ok {
+		n = min(n, holdsMax-ws.holds[h]) // no worker can make the sum overflow
 		o.refs += n
 		ws.holds[h] += n
 	}
@@ -196,13 +217,13 @@ func (m *Machine) WorkerLost(id WorkerID, c Cause, now int64) {
 		return
 	}
 	m.moved = true
-	for _, wid := range maps.Clone(ws.waits) {
-		if w := m.waiter(wid); w != nil {
+	for _, request := range slices.Sorted(maps.Keys(ws.waits)) { // in order, here and below, so that a run can be replayed
+		if w := m.waiter(ws.waits[request]); w != nil {
 			m.forget(w)
 		}
 	}
 	for _, n := range slices.Clone(ws.nested) {
-		m.nestedLeft(ws, n.task)
+		m.nestedLeft(id, ws, n.task)
 		if t, ok := m.tasks.Get(n.task); ok {
 			t.nested = false
 			m.interrupted(n.task, t, true, c)
@@ -221,8 +242,8 @@ func (m *Machine) WorkerLost(id WorkerID, c Cause, now int64) {
 	holds := ws.holds
 	ws.holds = nil
 	delete(m.workers, id)
-	for h, n := range holds {
-		m.unhold(h, n)
+	for _, h := range slices.Sorted(maps.Keys(holds)) {
+		m.unhold(h, holds[h])
 	}
 }
 
@@ -261,9 +282,10 @@ func (m *Machine) Granted(id WorkerID) int {
 
 // RefuseFrom fails the returns of a submission that was not accepted.
 func (m *Machine) RefuseFrom(id WorkerID, rets []uint64, cause error) {
+	ws := m.workers[id]
 	for _, h := range rets {
 		o, ok := m.objects.Get(slab.Handle(h))
-		if !ok || !o.granted {
+		if !ok || !o.granted || ws == nil || ws.holds[h] == 0 { // another worker's grants are not its to spend
 			continue
 		}
 		m.usedGrant(id, o)

@@ -52,18 +52,3 @@ func (q *queue) popFront() TaskID {
 	}
 	return t
 }
-
-// remove takes out the first occurrence of t, looking from the front.
-func (q *queue) remove(t TaskID) bool {
-	for i := range q.n {
-		if *q.at(i) != t {
-			continue
-		}
-		for ; i > 0; i-- {
-			*q.at(i) = *q.at(i - 1)
-		}
-		q.popFront()
-		return true
-	}
-	return false
-}

@@ -38,7 +38,9 @@ type Scheduler struct {
 	idle     []WorkerID // last in first out: the one that ran last is warm, and may still spin
 	active   []ClassID  // classes with queued tasks, in turn order
 	turn     int
-	removed  map[TaskID]struct{} // in a queue, but to be passed over
+	given    float64        // ns of work given to the class whose turn it is
+	refusing []WorkerID     // idle, but without room in their rings when last tried
+	removed  map[TaskID]int // how often in a queue, but to be passed over
 	queued   int
 	starting int // processes asked for and not yet there
 	pooled   int // processes that are not actors
@@ -47,7 +49,7 @@ type Scheduler struct {
 
 // New returns a scheduler over the node's resources, which it alone claims from.
 func New(cfg Config, pool *resources.Pool) *Scheduler {
-	return &Scheduler{cfg: cfg, pool: pool, workers: map[WorkerID]*worker{}, removed: map[TaskID]struct{}{}}
+	return &Scheduler{cfg: cfg, pool: pool, workers: map[WorkerID]*worker{}, removed: map[TaskID]int{}}
 }
 
 // Class registers a class of plain tasks.
@@ -88,7 +90,7 @@ func (s *Scheduler) Requeue(t TaskID, c ClassID) {
 
 // Remove takes a queued task out, wherever it stands.
 func (s *Scheduler) Remove(t TaskID) {
-	s.removed[t] = struct{}{}
+	s.removed[t]++ // it may be queued again before its first entry is passed over
 	s.queued--
 }
 
@@ -110,8 +112,10 @@ func (s *Scheduler) front(cl *class) (TaskID, bool) {
 	for cl.queue.len() > 0 {
 		t := *cl.queue.at(0)
 		if len(s.removed) > 0 {
-			if _, gone := s.removed[t]; gone {
-				delete(s.removed, t)
+			if n := s.removed[t]; n > 0 {
+				if s.removed[t] = n - 1; n == 1 {
+					delete(s.removed, t)
+				}
 				cl.queue.popFront()
 				continue
 			}
@@ -145,8 +149,10 @@ func (s *Scheduler) Next(now int64) (WorkerID, TaskID, bool) {
 		cl.queue.popFront()
 		s.queued--
 		s.give(w, t, now)
-		if wk := s.workers[w]; wk.served >= turnNS || cl.create {
+		// Counted over all its leases: one that ends with each task would never reach the limit by itself.
+		if s.given += cl.mean; s.given >= turnNS || cl.create {
 			s.turn++ // long enough; the others' turn
+			s.given = 0
 		}
 		return w, t, true
 	}
@@ -156,7 +162,7 @@ func (s *Scheduler) Next(now int64) (WorkerID, TaskID, bool) {
 // place finds a worker for the next task of a class.
 func (s *Scheduler) place(c ClassID, cl *class, now int64) (WorkerID, bool) {
 	if !cl.create {
-		if w, ok := s.behind(cl, packNS); ok {
+		if w, ok := s.behind(cl, packNS, now); ok {
 			return w, true
 		}
 	}
@@ -169,12 +175,12 @@ func (s *Scheduler) place(c ClassID, cl *class, now int64) (WorkerID, bool) {
 	if cl.create {
 		return 0, false
 	}
-	return s.behind(cl, aheadNS)
+	return s.behind(cl, aheadNS, now)
 }
 
 // behind finds the leased worker of a class with the least work before it, if that is less than limit ns; unknown
-// lengths never queue behind others.
-func (s *Scheduler) behind(cl *class, limit float64) (WorkerID, bool) {
+// lengths never queue behind others, and nothing behind a task that runs longer than its class usually does.
+func (s *Scheduler) behind(cl *class, limit float64, now int64) (WorkerID, bool) {
 	if cl.mean == 0 || cl.mean > longNS {
 		return 0, false
 	}
@@ -184,7 +190,7 @@ func (s *Scheduler) behind(cl *class, limit float64) (WorkerID, bool) {
 	for _, id := range cl.leases {
 		w := s.workers[id]
 		n := len(w.inflight)
-		if w.state != leased || w.full || n >= aheadMax || (others && w.served >= turnNS) {
+		if !w.flows(now) || n >= aheadMax || (others && w.served >= turnNS) {
 			continue
 		}
 		if work := float64(n) * cl.mean; work < limit {
@@ -223,11 +229,25 @@ func (s *Scheduler) Done(id WorkerID, t TaskID, ns, now int64) {
 	s.unlease(id, w)
 }
 
-// Refused says that the worker's ring had no room: the task waits again, at the front.
+// Refused says that the worker's ring had no room: the task waits again, at the front. A worker that has nothing else to
+// do is passed over until Retry, or Next would choose it for ever.
 func (s *Scheduler) Refused(id WorkerID, t TaskID, now int64) {
 	w := s.workers[id]
 	w.full = true
 	s.TookBack(id, t, now)
+	if w.state == idle && !w.held {
+		s.idle = without(s.idle, id)
+		s.refusing = append(s.refusing, id)
+	}
+}
+
+// Refusing returns the number of workers that Retry would try again.
+func (s *Scheduler) Refusing() int { return len(s.refusing) }
+
+// Retry lets workers that refused a task while they were idle be chosen again.
+func (s *Scheduler) Retry() {
+	s.idle = append(s.idle, s.refusing...)
+	s.refusing = s.refusing[:0]
 }
 
 // TookBack says that a task sent to a worker was taken back unread: it waits again, at the front of its queue. Take back
@@ -263,33 +283,51 @@ func (s *Scheduler) Request(c ClassID) resources.Request { return s.classes[c].r
 
 // Wanted returns how many processes should be started for what waits: no more than could run at once, than the pool
 // may have, and none for queues that the workers at hand will have emptied sooner.
-func (s *Scheduler) Wanted() int {
+func (s *Scheduler) Wanted(now int64) int {
 	if len(s.idle) > 0 {
 		return 0
 	}
-	want := 0
+	most := s.cfg.WorkersMax - s.pooled
+	var claimed []resources.Request
 	for _, c := range s.active {
 		cl := &s.classes[c]
 		n := cl.queue.len()
-		if len(cl.leases) > 0 && float64(n)*cl.mean < startNS && cl.mean > 0 {
+		if cl.mean > 0 && float64(n)*cl.mean < startNS && s.flowing(cl, now) {
 			continue
 		}
-		want += s.times(cl.request, n)
+		// Claimed for a moment, because classes share what is free.
+		for ; n > 0 && len(claimed) < most && s.pool.Claim(cl.request); n-- {
+			claimed = append(claimed, cl.request)
+		}
 	}
-	want -= s.starting
-	return max(0, min(want, s.cfg.WorkersMax-s.pooled-s.starting))
+	for _, r := range claimed {
+		s.pool.Release(r)
+	}
+	return max(0, len(claimed)-s.starting)
 }
 
-// times returns how often the request could be claimed now, at most n.
-func (s *Scheduler) times(r resources.Request, n int) int {
-	for it := range r.Items() {
-		n = min(n, max(0, int(s.pool.Free(it.ID)/it.Amount)))
+// flowing reports whether some worker of the class will soon take its next task.
+func (s *Scheduler) flowing(cl *class, now int64) bool {
+	for _, id := range cl.leases {
+		if s.workers[id].flows(now) {
+			return true
+		}
 	}
-	return n
+	return false
 }
 
-// AtLimit reports whether tasks wait that could run, but the pool may not grow.
-func (s *Scheduler) AtLimit() bool { return s.pooled+s.starting >= s.cfg.WorkersMax }
+// AtLimit reports whether tasks wait that could run, but the pool has no worker for them and may not grow.
+func (s *Scheduler) AtLimit() bool {
+	if len(s.idle) > 0 || s.pooled+s.starting < s.cfg.WorkersMax {
+		return false
+	}
+	for _, c := range s.active {
+		if cl := &s.classes[c]; cl.queue.len() > 0 && s.pool.Fits(cl.request) {
+			return true
+		}
+	}
+	return false
+}
 
 // Starting counts processes asked for; a negative n says that so many failed to start.
 func (s *Scheduler) Starting(n int) { s.starting += n }

@@ -24,7 +24,7 @@ type state uint8
 const (
 	idle    state = iota
 	leased        // has tasks of one class
-	blocked       // leased, and its task waits in get: its CPU is lent
+	blocked       // leased, and its task waits in get, or for nested ones to end: its CPU is lent
 	actor         // dedicated for good
 )
 
@@ -36,7 +36,15 @@ type worker struct {
 	since    int64    // when the first came to be first
 	served   float64  // ns of work given during this lease
 	full     bool     // its ring had no room; until the next Done
+	held     bool     // idle, but for nested tasks that have outlived the one they ran on top of
 	blocks   int      // tasks and threads of it that wait in get
+	nested   int      // tasks that it runs on top of those; while there are any it gets no other
+}
+
+// flows reports whether the worker of a lease will soon take its next task: it does not wait for others, and its present
+// task has not run for long.
+func (w *worker) flows(now int64) bool {
+	return w.state == leased && !w.full && (len(w.inflight) == 0 || now-w.since <= clogNS)
 }
 
 // drop removes a task from inflight.
@@ -68,6 +76,7 @@ func (s *Scheduler) RemoveWorker(id WorkerID) []TaskID {
 	switch w.state {
 	case idle:
 		s.idle = without(s.idle, id)
+		s.refusing = without(s.refusing, id)
 		s.pooled--
 	case leased, blocked:
 		if w.state == blocked {
@@ -96,10 +105,7 @@ func (s *Scheduler) Block(id WorkerID) {
 		return
 	}
 	w.blocks++
-	if w.state == leased && w.blocks == 1 {
-		w.state = blocked
-		s.pool.LendCPU(s.classes[w.class].request)
-	}
+	s.settle(id, w)
 }
 
 // Unblock ends what Block began. The CPU is taken back at once, even if others use it now: the node is then
@@ -110,9 +116,39 @@ func (s *Scheduler) Unblock(id WorkerID) {
 		return
 	}
 	w.blocks--
-	if w.state == blocked && w.blocks == 0 {
+	s.settle(id, w)
+}
+
+// Nest says that the worker is given a task to run on top of the one that waits. Until Unnest that one can't go on, even
+// if what it waited for is there: its CPU stays lent.
+func (s *Scheduler) Nest(id WorkerID) {
+	if w := s.workers[id]; w != nil {
+		w.nested++
+		s.settle(id, w)
+	}
+}
+
+// Unnest ends what Nest began.
+func (s *Scheduler) Unnest(id WorkerID) {
+	if w := s.workers[id]; w != nil && w.nested > 0 {
+		w.nested--
+		s.settle(id, w)
+	}
+}
+
+// settle lends the CPU of a worker, takes it back, or lets an idle one have work, after its counts have changed.
+func (s *Scheduler) settle(id WorkerID, w *worker) {
+	waits := w.blocks+w.nested > 0
+	switch {
+	case w.state == leased && waits:
+		w.state = blocked
+		s.pool.LendCPU(s.classes[w.class].request)
+	case w.state == blocked && !waits:
 		w.state = leased
 		s.pool.TakeBackCPU(s.classes[w.class].request)
+	case w.state == idle && w.nested == 0 && w.held:
+		w.held = false
+		s.idle = append(s.idle, id)
 	}
 }
 
@@ -190,8 +226,10 @@ func (s *Scheduler) unlease(id WorkerID, w *worker) {
 	}
 	s.pool.Release(cl.request)
 	cl.leases = without(cl.leases, id)
-	w.state, w.blocks, w.full = idle, 0, false
-	s.idle = append(s.idle, id)
+	w.state, w.blocks, w.full, w.held = idle, 0, false, w.nested > 0
+	if !w.held {
+		s.idle = append(s.idle, id)
+	}
 }
 
 // dedicate turns the worker that created an actor into that actor's.
@@ -231,6 +269,7 @@ func (s *Scheduler) Moving() bool {
 func (s *Scheduler) Withdraw(id WorkerID) {
 	if w := s.workers[id]; w != nil && w.state == idle {
 		s.idle = without(s.idle, id)
+		s.refusing = without(s.refusing, id)
 		s.pooled--
 		delete(s.workers, id)
 	}

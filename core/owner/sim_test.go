@@ -1,0 +1,591 @@
+package owner
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"thornback/core/resources"
+	"thornback/core/slab"
+	"thornback/core/wire"
+)
+
+var (
+	simSeed  = flag.Uint64("sim.seed", 0, "run only this seed of the simulation, checking after every step")
+	simSeeds = flag.Uint64("sim.seeds", 300, "how many seeds of the simulation to run")
+	simFirst = flag.Uint64("sim.first", 1, "the first of them")
+)
+
+// TestSimulation runs a driver and workers that submit, wait, put, pass references around and die, in an order made from
+// a seed, and checks the machine after each step and when all has come to rest.
+func TestSimulation(t *testing.T) {
+	t.Parallel()
+	first, n := *simFirst, *simSeeds
+	if *simSeed != 0 {
+		first, n = *simSeed, 1
+	}
+	if testing.Short() {
+		n = min(n, 50)
+	}
+	total, over := 0, 0
+	for seed := first; seed < first+n; seed++ {
+		s := newSim(seed)
+		if err := s.run(); err != nil {
+			t.Fatalf("seed %d, step %d: %v\nreplay: go test ./core/owner -run TestSimulation -sim.seed %d", seed, s.steps, err, seed)
+		}
+		total += s.starts
+		over = max(over, s.mostPool-s.poolMax)
+		if s.mostPool > s.poolMax+overMax {
+			t.Fatalf("seed %d: %d processes, limit %d", seed, s.mostPool, s.poolMax)
+		}
+	}
+	if total < int(n) {
+		t.Fatalf("%d tasks ran in %d simulations", total, n)
+	}
+	t.Logf("%d seeds, %d tasks ran, at most %d processes beyond the limit", n, total, over)
+}
+
+// overMax is how many processes beyond the pool's limit are still a bounded number: they are only started when nothing else
+// goes on, and tasks nest at most a few deep here.
+const overMax = 8
+
+// A task that submits one like itself and waits for it, 300 deep, on one CPU and with two processes at the most: tasks run
+// on top of each other, and few processes more are started.
+func TestDeepWaits(t *testing.T) {
+	t.Parallel()
+	const depth = 300
+	for seed := uint64(1); seed <= 5; seed++ {
+		s := newSim(seed)
+		s.kills, s.budget = 0, 0
+		child := func(depth int, caller uint64) *job {
+			s.lastJob++
+			j := &job{id: s.lastJob, tmpl: s.templates[0], depth: depth, pure: true, caller: caller}
+			s.jobs[j.id] = j
+			return j
+		}
+		s.program = func(w *simWorker, f *frame) {
+			switch {
+			case f.job.depth > 0 && len(f.refs) == 0:
+				w.submitJob(f, child(f.job.depth-1, f.job.id))
+			case f.steps >= 0 && f.job.depth > 0:
+				f.steps = -1
+				w.requests++
+				f.request, f.handles = w.requests, f.refs
+				a := Ask{Kind: wire.ReqGet, Request: w.requests, Task: f.task, Handles: slices.Clone(f.refs), Need: 1}
+				w.say(func() { s.m.Ask(w.id, a) })
+			default:
+				w.done(f)
+			}
+		}
+		j := child(depth, 0)
+		j.rets = make([]uint64, 1)
+		s.accepted(j)
+		if err := s.m.Submit(s.submission(j, 0, Driver)); err != nil {
+			t.Fatal(err)
+		}
+		s.register(j)
+		s.keep(j.rets[0])
+		s.m.Schedule(0)
+		if err := s.run(); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if limit := s.poolMax + 2*depth/nestedMax + overMax; s.mostPool > limit {
+			t.Errorf("seed %d: %d processes for waits %d deep, limit %d", seed, s.mostPool, depth, limit)
+		}
+		t.Logf("seed %d: %d processes, pool limit %d", seed, s.mostPool, s.poolMax)
+	}
+}
+
+// sim is one simulated node. It implements Ports.
+type sim struct {
+	rng       *rand.Rand
+	m         *Machine
+	pool      *resources.Pool
+	total     resources.Request
+	templates []*Template
+	now       int64
+	steps     int
+	err       error
+	workers   []*simWorker // by id; nil where free
+	asked     int          // processes asked for and not there
+	jobs      map[uint64]*job
+	open      []*job // accepted and not ended
+	lastJob   uint64
+	creations map[uint64]*job // by the actor's handle
+	pure      map[uint64]bool
+	inner     map[string][]uint64 // references in a value, by its content
+	extents   map[uint64]string   // content by offset
+	lastValue uint64
+	driver    map[uint64]int64 // what it holds
+	refs      []uint64         // the same, each as often as held
+	waits     []*driverWait
+	budget    int // things that the driver will still do
+	kills     int // processes that will still be killed
+	starts    int
+	seq       map[[2]uint64]int
+	program   func(*simWorker, *frame) // what tasks do; nil: anything
+	poolMax   int                      // the limit of the pool
+	mostPool  int // the most that there were
+}
+
+type driverWait struct {
+	id      uint64
+	word    *uint32
+	handles []uint64
+	need    int
+	woken   bool
+	fail    bool
+}
+
+func newSim(seed uint64) *sim {
+	s := &sim{
+		rng: rand.New(rand.NewPCG(seed, 0x7468)), jobs: map[uint64]*job{}, creations: map[uint64]*job{}, pure: map[uint64]bool{},
+		inner: map[string][]uint64{}, extents: map[uint64]string{}, driver: map[uint64]int64{}, seq: map[[2]uint64]int{},
+	}
+	s.budget, s.kills = 10+s.rng.IntN(60), s.rng.IntN(8)
+	names := resources.NewNames()
+	s.total = request(names, map[string]float64{"CPU": float64(1 + s.rng.IntN(4)), "slot": 100})
+	s.pool = resources.NewPool(s.total)
+	s.poolMax = 1 + s.rng.IntN(5)
+	s.m = New(s, s.pool, s.poolMax)
+	one, two := request(names, map[string]float64{"CPU": 1}), request(names, map[string]float64{"CPU": 0.5, "slot": 1})
+	slot := request(names, map[string]float64{"slot": 1})
+	for _, t := range []*Template{
+		{Type: wire.TaskPlain, Name: "f", Returns: 1, MaxRetries: 3, Demand: one},
+		{Type: wire.TaskPlain, Name: "g", Returns: 2, MaxRetries: -1, Demand: two, RetryExceptions: true},
+		{Type: wire.TaskPlain, Name: "h", Returns: 1, MaxRetries: 0},
+		{Type: wire.TaskPlain, Name: "i", Returns: 0, MaxRetries: 1, Demand: one, RetryExceptions: true},
+		{Type: wire.TaskCreate, Name: "A", ClassName: "A", Returns: 1, Demand: one},
+		{Type: wire.TaskCreate, Name: "B", ClassName: "B", Returns: 1, Demand: two, Running: slot},
+		{Type: wire.TaskMethod, Name: "A.m", ClassName: "A", Returns: 1},
+		{Type: wire.TaskMethod, Name: "A.n", ClassName: "A", Returns: 0},
+	} {
+		if err := s.m.AddTemplate(t, t.Type == wire.TaskCreate, t.Type == wire.TaskMethod); err != nil {
+			panic(err)
+		}
+		s.templates = append(s.templates, t)
+	}
+	return s
+}
+
+func request(names *resources.Names, units map[string]float64) resources.Request {
+	r, err := names.Request(units)
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+func (s *sim) fail(format string, args ...any) {
+	if s.err == nil {
+		s.err = fmt.Errorf(format, args...)
+	}
+}
+
+// run goes on until nothing can happen any more. A panic of the machine is an error, so that its seed is told.
+func (s *sim) run() error {
+	defer func() { _ = s.m.Close() }()
+	every := 5
+	if *simSeed != 0 {
+		every = 1
+	}
+	s.m.Prestart(s.rng.IntN(3))
+	for s.err == nil {
+		options := s.options()
+		if len(options) == 0 {
+			break
+		}
+		if s.steps++; s.steps > 200_000 {
+			return errors.New("no end")
+		}
+		s.now += int64(s.rng.IntN(30_000))
+		options[s.rng.IntN(len(options))]()
+		s.mostPool = max(s.mostPool, s.m.Stats().Pooled)
+		s.checkJobs()
+		if s.steps%every == 0 {
+			s.check()
+		}
+	}
+	s.check()
+	if s.err == nil {
+		s.rest()
+	}
+	return s.err
+}
+
+func (s *sim) check() {
+	if err := s.m.sanityCheck(s.driver); err != nil {
+		s.fail("%w", err)
+	}
+}
+
+// options lists what can happen next.
+func (s *sim) options() []func() {
+	var list []func()
+	add := func(f func()) { list = append(list, f) }
+	if s.budget > 0 {
+		add(func() { s.budget--; s.drive() })
+	}
+	for range min(s.asked, 2) {
+		add(s.arrive)
+	}
+	for _, w := range s.workers {
+		if w == nil {
+			continue
+		}
+		if w.killed {
+			add(func() { s.end(w) })
+		}
+		if w.canStep() {
+			add(w.step)
+			add(w.step)
+		}
+		if f := w.top(); f != nil && f.request != 0 && s.rng.IntN(50) == 0 {
+			add(w.giveUp)
+		}
+		if len(w.out) > 0 {
+			add(func() { s.drain(w) })
+		}
+		if s.kills > 0 && s.rng.IntN(100) == 0 {
+			add(func() { s.kills--; s.kill(w) })
+		}
+	}
+	for _, w := range s.waits {
+		if w.woken || s.rng.IntN(50) == 0 {
+			add(func() { s.endWait(w) })
+		}
+	}
+	if s.m.Ahead() {
+		add(func() { s.now += 1e6; s.m.Tick(s.now); s.m.Schedule(s.now) })
+	}
+	if len(list) == 0 && len(s.refs) > 0 && len(s.open) == 0 {
+		add(s.dropOne)
+	}
+	return list
+}
+
+// rest checks that nothing is left when nothing can happen.
+func (s *sim) rest() {
+	for _, j := range s.open {
+		s.fail("deadlock: job %d (%s) has not ended, %d starts\n%s", j.id, j.tmpl.Name, j.starts, s.dump())
+	}
+	for _, w := range s.waits {
+		s.fail("deadlock: the driver waits for %x", w.handles)
+	}
+	st := s.m.Stats()
+	if st.Objects != 0 || st.Tasks != 0 || st.Queued != 0 || st.Running != 0 || st.Actors != 0 || st.Waiters != 0 || st.HeapBytes != 0 {
+		s.fail("left at the end: %+v", st)
+	}
+	if n := s.m.links.Len(); n != 0 {
+		s.fail("%d links left at the end", n)
+	}
+	if len(s.extents) != 0 {
+		s.fail("%d extents left at the end", len(s.extents))
+	}
+	for it := range s.total.Items() {
+		if free := s.pool.Free(it.ID); free != it.Amount {
+			s.fail("resource %d: %s of %s free at the end", it.ID, free, it.Amount)
+		}
+	}
+}
+
+// dump tells who waits for what.
+func (s *sim) dump() string {
+	out := fmt.Sprintf("%+v, CPU free %s\n", s.m.Stats(), s.pool.Free(resources.CPU))
+	for _, w := range s.workers {
+		if w == nil {
+			continue
+		}
+		out += fmt.Sprintf("worker %d: %d in the ring, %d replies, %d grants\n", w.id, len(w.tasks), len(w.replies), len(w.grants))
+		for _, f := range w.frames {
+			out += fmt.Sprintf("  job %d (%s), waits as %d for %x, starved %v\n", f.job.id, f.job.tmpl.Name, f.request, f.handles, f.starved)
+		}
+	}
+	for _, j := range s.open {
+		out += fmt.Sprintf("job %d (%s): makes %x of %x\n", j.id, j.tmpl.Name, j.rets, j.deps)
+	}
+	return out
+}
+
+// ---- processes ----
+
+// arrive: a process that was asked for is there, or could not be started.
+func (s *sim) arrive() {
+	s.asked--
+	if s.kills > 0 && s.rng.IntN(10) == 0 {
+		s.kills--
+		s.m.WorkerFailed()
+		s.m.Schedule(s.now)
+		return
+	}
+	id := slices.Index(s.workers, nil)
+	if id < 0 {
+		id = len(s.workers)
+		s.workers = append(s.workers, nil)
+	}
+	w := &simWorker{s: s, id: WorkerID(id), dropped: map[uint32][]uint64{}}
+	s.workers[id] = w
+	s.m.WorkerReady(w.id)
+	s.regrant(w)
+	s.m.Schedule(s.now)
+}
+
+// regrant keeps a worker in handles.
+func (s *sim) regrant(w *simWorker) {
+	if s.m.Granted(w.id) < 4 {
+		w.replies = append(w.replies, reply{granted: s.m.Grant(w.id, 4)})
+	}
+}
+
+// drain reads some of what a worker has said.
+func (s *sim) drain(w *simWorker) {
+	for range 1 + s.rng.IntN(6) {
+		if len(w.out) == 0 {
+			break
+		}
+		f := w.out[0]
+		w.out = w.out[1:]
+		f()
+	}
+	s.m.Tick(s.now)
+	s.m.Schedule(s.now)
+}
+
+// end: a process is gone, and all it has said is read before its death is told.
+func (s *sim) end(w *simWorker) {
+	w.killed = true
+	for len(w.out) > 0 {
+		f := w.out[0]
+		w.out = w.out[1:]
+		f()
+	}
+	for _, f := range w.frames {
+		f.job.failures++
+	}
+	for _, r := range w.replies {
+		if r.nested != nil {
+			r.nested.job.failures++
+		}
+	}
+	if ws := s.m.workers[w.id]; ws != nil && ws.actor != nil {
+		s.creations[uint64(ws.actor.object)].doomed = true
+	}
+	for _, f := range w.frames {
+		if f.job.tmpl.Type == wire.TaskCreate {
+			f.job.doomed = true
+		}
+	}
+	s.m.WorkerLost(w.id, Cause{Message: "gone"}, s.now)
+	s.workers[w.id] = nil
+	s.m.Schedule(s.now)
+}
+
+// kill ends a process at a moment that nobody chose.
+func (s *sim) kill(w *simWorker) { s.end(w) }
+
+// doneRead acts on a DONE as the node does.
+func (s *sim) doneRead(w *simWorker, f *frame, o *Outcome, contents []string) {
+	j := f.job
+	if j.tmpl.Type == wire.TaskCreate && o.Status == wire.DoneError || o.Status == wire.DoneExit {
+		a := j
+		if j.actor != nil {
+			a = j.actor
+		}
+		a.doomed = true
+	}
+	if o.Status == wire.DoneError && j.tmpl.RetryExceptions {
+		j.failures++
+	}
+	was := j.accepted
+	j.accepted = contents
+	if s.m.Done(w.id, f.task, o, s.now) {
+		return
+	}
+	j.accepted = was
+	if !j.ended && (j.actor == nil || !j.actor.doomed) {
+		s.fail("job %d: DONE of worker %d is not accepted", j.id, w.id)
+	}
+	for _, v := range o.Values {
+		if v.Where == wire.WhereStore {
+			s.FreeExtent(v.Offset)
+		}
+	}
+}
+
+// ---- values ----
+
+// value makes a value that contains some of the references.
+func (s *sim) value(refs []uint64, restricted bool) (wire.Value, []uint64) {
+	s.lastValue++
+	text := fmt.Sprintf("value %d", s.lastValue)
+	var in []uint64
+	for _, h := range refs {
+		if s.rng.IntN(4) == 0 && (!restricted || s.pure[h]) {
+			in = append(in, h)
+		}
+	}
+	s.inner[text] = in
+	if s.rng.IntN(3) == 0 {
+		off := s.lastValue << 12
+		s.extents[off] = text
+		return wire.Value{Where: wire.WhereStore, Length: uint64(len(text)), Offset: off}, in
+	}
+	return wire.Value{Where: wire.WhereInline, Length: uint64(len(text)), Bytes: []byte(text)}, in
+}
+
+func (s *sim) errorValue() wire.Value {
+	s.lastValue++
+	b := append([]byte{wire.TagError}, fmt.Sprintf("error %d", s.lastValue)...)
+	return wire.Value{Where: wire.WhereInline, Length: uint64(len(b)), Bytes: b}
+}
+
+// content reads a value.
+func (s *sim) content(v wire.Value) string {
+	if v.Where == wire.WhereStore {
+		text, ok := s.extents[v.Offset]
+		if !ok {
+			s.fail("a value lies at %x, which is free", v.Offset)
+		}
+		return text
+	}
+	return string(v.Bytes)
+}
+
+// ---- jobs ----
+
+// newJob makes up a submission by somebody who has refs.
+func (s *sim) newJob(refs []uint64, depth int, restricted bool, caller uint64) *job {
+	s.lastJob++
+	j := &job{id: s.lastJob, depth: depth, pure: restricted || s.rng.IntN(2) == 0, caller: caller}
+	j.tmpl = s.templates[s.rng.IntN(4)]
+	if !j.pure {
+		switch s.rng.IntN(4) {
+		case 0:
+			j.tmpl = s.templates[4+s.rng.IntN(2)]
+			j.last = map[uint64]int{}
+		case 1, 2:
+			s.chooseActor(j, refs)
+		}
+	}
+	for _, h := range refs {
+		if j.pure && !s.pure[h] {
+			continue
+		}
+		switch k := s.rng.IntN(8); {
+		case k == 0 && !s.isActor(h):
+			j.deps = append(j.deps, h)
+		case k == 1:
+			j.holds = append(j.holds, h)
+		}
+	}
+	s.jobs[j.id] = j
+	return j
+}
+
+func (s *sim) chooseActor(j *job, refs []uint64) {
+	for _, h := range refs {
+		if s.isActor(h) && s.rng.IntN(2) == 0 {
+			j.tmpl = s.templates[6+s.rng.IntN(2)]
+			j.actor = s.creations[h]
+			key := [2]uint64{j.caller, j.actor.id}
+			s.seq[key]++
+			j.seq = s.seq[key]
+			return
+		}
+	}
+}
+
+func (s *sim) forget(j *job) {
+	delete(s.jobs, j.id)
+	if j.actor != nil {
+		s.seq[[2]uint64{j.caller, j.actor.id}]--
+	}
+}
+
+// register notes what the returns of a job are.
+func (s *sim) register(j *job) {
+	for _, h := range j.rets {
+		s.pure[h] = j.pure && j.tmpl.Type == wire.TaskPlain
+		delete(s.creations, h)
+	}
+	if j.tmpl.Type == wire.TaskCreate {
+		s.creations[j.rets[0]] = j
+	}
+}
+
+func (s *sim) accepted(j *job) { s.open = append(s.open, j) }
+
+func (s *sim) isActor(h uint64) bool { return s.creations[h] != nil }
+
+func (s *sim) submission(j *job, caller uint64, from WorkerID) *Submission {
+	sub := &Submission{
+		Template: j.tmpl, Deps: slices.Clone(j.deps), Holds: slices.Clone(j.holds), Returns: j.tmpl.Returns, Caller: caller,
+		Rets: j.rets, From: from, Args: binary.LittleEndian.AppendUint64(nil, j.id),
+	}
+	if j.actor != nil {
+		sub.Actor = j.actor.rets[0]
+	}
+	return sub
+}
+
+// checkJobs finds the jobs that have ended and looks at what became of them.
+func (s *sim) checkJobs() {
+	there := map[uint64]bool{}
+	s.m.tasks.Each(func(_ slab.Handle, t *task) bool {
+		_, args := s.m.payloadOf(t)
+		there[binary.LittleEndian.Uint64(args)] = true
+		return true
+	})
+	s.open = slices.DeleteFunc(s.open, func(j *job) bool {
+		if there[j.id] {
+			if j.ended {
+				s.fail("job %d ended and is there again", j.id)
+			}
+			return false
+		}
+		j.ended = true
+		for i, h := range j.rets {
+			if state, v := s.m.Look(h); state == Pending {
+				s.fail("job %d ended without return %d", j.id, i)
+			} else if state != Unknown {
+				s.judge(j, i, v)
+			}
+		}
+		return true
+	})
+}
+
+// judge says whether a job may have ended with this value.
+func (s *sim) judge(j *job, i int, v wire.Value) {
+	text := s.content(v)
+	if i < len(j.accepted) && j.accepted[i] == text {
+		return
+	}
+	a := j
+	if j.actor != nil {
+		a = j.actor
+	}
+	if len(text) < 8 || text[0] != wire.TagSysErr {
+		if j.actor == nil || len(a.accepted) == 0 || a.accepted[0] != text {
+			s.fail("job %d: return %d is %q, which nobody gave", j.id, i, text)
+		}
+		return
+	}
+	var fields map[string]string
+	if err := json.Unmarshal([]byte(text[8:]), &fields); err != nil || fields["message"] == "" {
+		s.fail("job %d: error %q: %v", j.id, text, err)
+	}
+	code := binary.LittleEndian.Uint32([]byte(text[4:]))
+	switch {
+	case code == wire.ErrWorkerCrashed && j.tmpl.Type == wire.TaskPlain && j.tmpl.MaxRetries >= 0 && j.failures > j.tmpl.MaxRetries:
+	case code == wire.ErrActorDied && j.tmpl.Type != wire.TaskPlain && a.doomed:
+	case code == wire.ErrStoreFull && j.refused:
+	default:
+		s.fail("job %d (%s, %d starts, %d failures): error %s", j.id, j.tmpl.Name, j.starts, j.failures, text[8:])
+	}
+}

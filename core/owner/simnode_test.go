@@ -1,0 +1,279 @@
+package owner
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"thornback/core/wire"
+)
+
+// errFullStore is what the simulated node says when arguments that are too large for a ring find no room.
+var errFullStore = errors.New("full")
+
+const simRing = 5 // records in a simulated task ring
+
+// Send implements Ports, with rings that are full at times.
+func (s *sim) Send(id WorkerID, tm *TaskMessage) (uint64, error) {
+	w := s.workers[id]
+	j := s.jobs[binary.LittleEndian.Uint64(tm.Args)]
+	switch {
+	case w == nil:
+		s.fail("job %d sent to worker %d, which is gone", j.id, id)
+		return 0, ErrNoRoom
+	case w.killed || s.rng.IntN(16) == 0 || tm.Nested && len(w.replies) > 3 || !tm.Nested && len(w.tasks) == simRing:
+		return 0, ErrNoRoom
+	case s.rng.IntN(300) == 0 && !tm.Nested:
+		j.refused = true
+		if j.tmpl.Type == wire.TaskCreate {
+			j.doomed = true
+		}
+		return 0, errFullStore
+	}
+	if j.ended || tm.Returns != j.tmpl.Returns || tm.Template != j.tmpl || len(tm.Deps) != len(j.deps) {
+		s.fail("job %d sent wrongly: %+v", j.id, tm)
+	}
+	r := record{job: j, task: tm.Task}
+	for i, v := range tm.Deps {
+		if state, now := s.m.Look(j.deps[i]); state == Pending || state == Unknown || s.content(now) != s.content(v) {
+			s.fail("job %d: argument %d (%x) is in state %d", j.id, i, j.deps[i], state)
+		}
+		v.Bytes = slices.Clone(v.Bytes)
+		r.deps = append(r.deps, v)
+	}
+	if tm.Nested {
+		w.replies = append(w.replies, reply{nested: &r})
+		return 0, nil
+	}
+	w.tasks = append(w.tasks, r)
+	return w.base + uint64(len(w.tasks)) - 1, nil
+}
+
+// TakeBack implements Ports.
+func (s *sim) TakeBack(id WorkerID, pos uint64) bool {
+	w := s.workers[id]
+	if w == nil || pos < w.base || w.tasks[pos-w.base].claim != wire.ClaimFree {
+		return false
+	}
+	w.tasks[pos-w.base].claim = wire.ClaimNode
+	return true
+}
+
+// Started implements Ports.
+func (s *sim) Started(id WorkerID, pos uint64) bool {
+	w := s.workers[id]
+	return w == nil || pos < w.base
+}
+
+// ReplyValues implements Ports.
+func (s *sim) ReplyValues(id WorkerID, request uint32, first int, values []wire.Value) {
+	values = slices.Clone(values)
+	for i := range values {
+		values[i].Bytes = slices.Clone(values[i].Bytes)
+	}
+	s.reply(id, reply{request: request, first: first, values: values})
+}
+
+// ReplyReady implements Ports.
+func (s *sim) ReplyReady(id WorkerID, request uint32, _ []byte) { s.reply(id, reply{request: request}) }
+
+// ReplyError implements Ports.
+func (s *sim) ReplyError(id WorkerID, request uint32, status int32, text string) {
+	if status != wire.ETimeout {
+		s.fail("worker %d: request %d: error %d, %s", id, request, status, text)
+	}
+	s.reply(id, reply{request: request})
+}
+
+func (s *sim) reply(id WorkerID, r reply) {
+	if w := s.workers[id]; w != nil {
+		w.replies = append(w.replies, r)
+	} else {
+		s.fail("a reply to worker %d, which is gone", id)
+	}
+}
+
+// Exit implements Ports.
+func (s *sim) Exit(id WorkerID) {
+	w := s.workers[id]
+	w.replies = append(w.replies, reply{exit: true})
+	if ws := s.m.workers[id]; ws != nil && ws.actor != nil {
+		s.creations[uint64(ws.actor.object)].doomed = true
+	}
+}
+
+// Kill implements Ports.
+func (s *sim) Kill(id WorkerID) { s.workers[id].killed = true }
+
+// Spawn implements Ports.
+func (s *sim) Spawn(n int) { s.asked += n }
+
+// FreeExtent implements Ports.
+func (s *sim) FreeExtent(offset uint64) {
+	if _, ok := s.extents[offset]; !ok {
+		s.fail("extent %x freed twice", offset)
+	}
+	delete(s.extents, offset)
+}
+
+// Wake implements Ports.
+func (s *sim) Wake(word *uint32) {
+	for _, w := range s.waits {
+		if w.word == word {
+			w.woken = true
+		}
+	}
+}
+
+// ---- the driver ----
+
+// drive does one thing that a driver does.
+func (s *sim) drive() {
+	switch s.rng.IntN(12) {
+	case 0, 1:
+		v, in := s.value(s.refs, false)
+		h, err := s.m.Put(v, in)
+		if err != nil {
+			s.fail("put: %w", err)
+		}
+		s.pure[h] = true
+		delete(s.creations, h)
+		s.keep(h)
+	case 2:
+		s.dropOne()
+	case 3:
+		s.wait()
+	case 4:
+		s.look()
+	case 5:
+		s.killActor()
+	default:
+		s.submit()
+	}
+}
+
+func (s *sim) submit() {
+	j := s.newJob(s.refs, s.rng.IntN(4), false, 0)
+	j.rets = make([]uint64, j.tmpl.Returns)
+	s.accepted(j)
+	sub := s.submission(j, 0, Driver)
+	if err := s.m.Submit(sub); err != nil {
+		s.fail("submission refused: %w", err)
+		return
+	}
+	s.register(j)
+	for _, h := range j.rets {
+		s.keep(h)
+	}
+	s.m.Schedule(s.now)
+}
+
+func (s *sim) keep(h uint64) {
+	s.driver[h]++
+	s.refs = append(s.refs, h)
+}
+
+func (s *sim) dropOne() {
+	if len(s.refs) == 0 {
+		return
+	}
+	i := s.rng.IntN(len(s.refs))
+	h := s.refs[i]
+	s.refs = slices.Delete(s.refs, i, i+1)
+	if s.driver[h]--; s.driver[h] == 0 {
+		delete(s.driver, h)
+	}
+	if c := s.creations[h]; c != nil {
+		c.doomed = true // perhaps the last handle
+	}
+	s.m.Refs(Driver, h, -1)
+}
+
+// look reads a value and makes references of those in it.
+func (s *sim) look() {
+	if len(s.refs) == 0 {
+		return
+	}
+	h := s.refs[s.rng.IntN(len(s.refs))]
+	state, v := s.m.Look(h)
+	if state == Unknown {
+		s.fail("the driver holds %x, which is gone", h)
+	}
+	if state == Ready {
+		for _, in := range s.inner[s.content(v)] {
+			s.m.Refs(Driver, in, 1)
+			s.keep(in)
+		}
+	}
+}
+
+// wait begins to wait for some objects, which are held as long.
+func (s *sim) wait() {
+	w := &driverWait{fail: s.rng.IntN(2) == 0}
+	for _, h := range s.refs {
+		if s.rng.IntN(3) == 0 {
+			w.handles = append(w.handles, h)
+		}
+	}
+	if len(w.handles) == 0 {
+		return
+	}
+	w.need = 1 + s.rng.IntN(len(w.handles))
+	var err error
+	if w.id, w.word, err = s.m.WaitBegin(w.handles, w.need, w.fail); err != nil {
+		s.fail("wait: %w", err)
+	}
+	if w.word == nil {
+		s.checkWait(w)
+		return
+	}
+	for _, h := range w.handles {
+		s.m.Refs(Driver, h, 1)
+		s.driver[h]++
+	}
+	s.waits = append(s.waits, w)
+}
+
+func (s *sim) checkWait(w *driverWait) {
+	have := 0
+	for _, h := range w.handles {
+		state, _ := s.m.Look(h)
+		if state != Pending {
+			have++
+		}
+		if state == Failed && w.fail {
+			have = w.need
+		}
+	}
+	if have < w.need {
+		s.fail("a wait ended with %d of %d", have, w.need)
+	}
+}
+
+func (s *sim) endWait(w *driverWait) {
+	if w.woken {
+		s.checkWait(w)
+	}
+	s.m.WaitEnd(w.id)
+	s.waits = slices.DeleteFunc(s.waits, func(x *driverWait) bool { return x == w })
+	for _, h := range w.handles {
+		if s.driver[h]--; s.driver[h] == 0 {
+			delete(s.driver, h)
+		}
+		s.m.Refs(Driver, h, -1)
+	}
+	s.m.Schedule(s.now)
+}
+
+func (s *sim) killActor() {
+	for _, h := range s.refs {
+		if s.isActor(h) && s.rng.IntN(2) == 0 {
+			s.creations[h].doomed = true
+			if err := s.m.Kill(h); err != nil {
+				s.fail("kill: %w", err)
+			}
+			s.m.Schedule(s.now)
+			return
+		}
+	}
+}
