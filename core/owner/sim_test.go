@@ -130,7 +130,7 @@ type sim struct {
 	seq       map[[2]uint64]int
 	program   func(*simWorker, *frame) // what tasks do; nil: anything
 	poolMax   int                      // the limit of the pool
-	mostPool  int // the most that there were
+	mostPool  int                      // the most that there were
 }
 
 type driverWait struct {

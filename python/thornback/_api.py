@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from . import _core, _fork
 
 TYPE_CHECKING = False
@@ -179,6 +177,8 @@ def kill(actor: Any, *, no_restart: bool = True) -> None:
         raise ActorHandleNotFoundError(
             f"ActorHandle {actor!r} is of a session that has ended; it can't be killed any more."
         )
+    import json
+
     request = {"actor": ref.handle, "no_restart": no_restart}
     _core.control("kill", json.dumps(request).encode())
 
@@ -229,4 +229,6 @@ def _ask(op: str) -> Any:
         from ._exceptions import RaySystemError
 
         raise RaySystemError("Ray has not been started yet. You can start Ray with 'ray.init()'.")
+    import json
+
     return json.loads(_core.control(op, b"{}"))

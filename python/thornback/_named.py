@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from . import _core
 
 TYPE_CHECKING = False
@@ -94,6 +92,8 @@ def check_free(name: str, namespace: str) -> None:
 
 
 def _look_up(name: str, namespace: str) -> dict[str, Any] | None:
+    import json
+
     request = json.dumps({"name": name, "namespace": namespace}).encode()
     reply: dict[str, Any] = json.loads(_core.control("actor.named", request))
     return reply if reply.get("actor") else None

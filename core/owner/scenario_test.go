@@ -1,0 +1,327 @@
+package owner
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+
+	"thornback/core/resources"
+	"thornback/core/wire"
+)
+
+// TestScenarios replays testdata/*.txt: what happens goes in, what the machine makes happen comes out. Handles have the names
+// that the scenario gives them; a task and its first return share one, further returns are t.1, t.2.
+func TestScenarios(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, path := range paths {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			s := &scenario{
+				t: t, names: resources.NewNames(), templates: map[string]*Template{}, handles: map[string]uint64{},
+				tasks: map[string]uint64{}, began: map[uint64]bool{}, driver: map[uint64]int64{}, words: map[*uint32]string{},
+				waits: map[string]uint64{}, pos: map[WorkerID][]string{},
+			}
+			datadriven.RunTest(t, path, s.command)
+			if err := s.m.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+type scenario struct {
+	t         *testing.T
+	d         *datadriven.TestData
+	names     *resources.Names
+	pool      *resources.Pool
+	m         *Machine
+	now       int64
+	asked     int // processes that were asked for and are not there
+	out       strings.Builder
+	templates map[string]*Template
+	handles   map[string]uint64
+	tasks     map[string]uint64
+	began     map[uint64]bool // tasks that their worker has claimed
+	driver    map[uint64]int64
+	words     map[*uint32]string
+	waits     map[string]uint64
+	pos       map[WorkerID][]string // tasks sent to each worker, in order
+}
+
+func (s *scenario) command(t *testing.T, d *datadriven.TestData) string {
+	s.d = d
+	s.out.Reset()
+	if f, ok := scenarioCommands[d.Cmd]; ok {
+		f(s)
+	} else {
+		t.Fatalf("%s: unknown command %s", d.Pos, d.Cmd)
+	}
+	s.m.Schedule(s.now)
+	if err := s.m.sanityCheck(s.driver); err != nil {
+		t.Fatalf("%s: %v", d.Pos, err)
+	}
+	st := s.m.Stats()
+	fmt.Fprintf(&s.out, "objects %d, tasks %d, queued %d, running %d, actors %d, CPU free %s\n", st.Objects, st.Tasks, st.Queued,
+		st.Running, st.Actors, s.pool.Free(resources.CPU))
+	return s.out.String()
+}
+
+func (s *scenario) arg(key string) string {
+	var v string
+	s.d.MaybeScanArgs(s.t, key, &v)
+	return v
+}
+
+func (s *scenario) num(key string) int {
+	var v int
+	s.d.MaybeScanArgs(s.t, key, &v)
+	return v
+}
+
+func (s *scenario) list(key string) []uint64 {
+	var hs []uint64
+	for _, arg := range s.d.CmdArgs {
+		if arg.Key == key {
+			for _, name := range arg.Vals {
+				hs = append(hs, s.handle(name))
+			}
+		}
+	}
+	return hs
+}
+
+func (s *scenario) handle(name string) uint64 {
+	h, ok := s.handles[name]
+	if !ok {
+		s.t.Fatalf("%s: nothing is called %s", s.d.Pos, name)
+	}
+	return h
+}
+
+func (s *scenario) name(h uint64) string {
+	for name, x := range s.handles {
+		if x == h {
+			return name
+		}
+	}
+	return "nothing"
+}
+
+func (s *scenario) log(format string, args ...any) { fmt.Fprintf(&s.out, format+"\n", args...) }
+
+// text words a value.
+func text(v wire.Value) string {
+	switch {
+	case v.Where == wire.WhereStore:
+		return fmt.Sprintf("stored at %d", v.Offset)
+	case len(v.Bytes) > 8 && v.Bytes[0] == wire.TagSysErr:
+		return fmt.Sprintf("error %d %s", v.Bytes[4], v.Bytes[8:])
+	case wire.IsError(v.Bytes):
+		return fmt.Sprintf("error %s", v.Bytes[1:])
+	}
+	return fmt.Sprintf("%q", v.Bytes)
+}
+
+var scenarioCommands = map[string]func(*scenario){
+	"node": func(s *scenario) {
+		total := request(s.names, map[string]float64{"CPU": float64(s.num("cpu"))})
+		s.pool = resources.NewPool(total)
+		s.m = New(s, s.pool, s.num("most"))
+	},
+	"template": func(s *scenario) {
+		t := &Template{
+			Name: s.arg("name"), ClassName: s.arg("class"), Returns: 1, MaxRetries: s.num("retries"),
+			Demand: request(s.names, map[string]float64{"CPU": float64(s.num("cpu"))}),
+		}
+		t.Type = map[string]uint32{"": wire.TaskPlain, "create": wire.TaskCreate, "method": wire.TaskMethod}[s.arg("kind")]
+		t.RetryExceptions = s.arg("retry-exceptions") != ""
+		if err := s.m.AddTemplate(t, t.Type == wire.TaskCreate, t.Type == wire.TaskMethod); err != nil {
+			s.t.Fatal(err)
+		}
+		s.templates[t.Name] = t
+	},
+	"ready": func(s *scenario) {
+		s.arrive()
+		s.m.WorkerReady(WorkerID(s.num("w")))
+	},
+	"failed": func(s *scenario) {
+		s.arrive()
+		s.m.WorkerFailed()
+	},
+	"submit": (*scenario).submit,
+	"put": func(s *scenario) {
+		h, err := s.m.Put(s.value(), s.list("inner"))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.handles[s.arg("name")] = h
+		s.driver[h]++
+	},
+	"begin": func(s *scenario) { s.began[s.tasks[s.arg("task")]] = true },
+	"done": func(s *scenario) {
+		o := &Outcome{ExecNS: uint64(max(1, s.num("us"))) * 1000, Values: []wire.Value{s.value()}, Inner: [][]uint64{s.list("inner")}}
+		if s.arg("error") != "" {
+			o.Status = wire.DoneError
+			o.Values[0] = wire.Value{Where: wire.WhereInline, Bytes: append([]byte{wire.TagError}, s.arg("error")...)}
+		}
+		s.now += int64(o.ExecNS)
+		if !s.m.Done(WorkerID(s.num("w")), s.tasks[s.arg("task")], o, s.now) {
+			s.log("not accepted")
+		}
+	},
+	"drop": func(s *scenario) {
+		for _, h := range s.list("refs") {
+			if s.driver[h]--; s.driver[h] == 0 {
+				delete(s.driver, h)
+			}
+			s.m.Refs(Driver, h, -1)
+		}
+	},
+	"refs": func(s *scenario) {
+		for _, h := range s.list("refs") {
+			s.m.Refs(WorkerID(s.num("w")), h, int64(s.num("delta")))
+		}
+	},
+	"ask": func(s *scenario) {
+		a := Ask{
+			Kind: wire.ReqGet, Request: uint32(s.num("request")), Task: s.tasks[s.arg("task")], Handles: s.list("refs"),
+			FailFast: s.arg("fail-fast") != "",
+		}
+		if a.Need = len(a.Handles); s.num("need") > 0 {
+			a.Kind, a.Need = wire.ReqWait, s.num("need")
+		}
+		s.m.Ask(WorkerID(s.num("w")), a)
+	},
+	"dropped": func(s *scenario) { s.m.Dropped(WorkerID(s.num("w")), uint32(s.num("request"))) },
+	"lost": func(s *scenario) {
+		s.m.WorkerLost(WorkerID(s.num("w")), Cause{Message: "gone", Fields: map[string]string{"exit": "signal SIGKILL"}}, s.now)
+	},
+	"kill": func(s *scenario) {
+		if err := s.m.Kill(s.handle(s.arg("actor"))); err != nil {
+			s.log("%v", err)
+		}
+	},
+	"wait": func(s *scenario) {
+		hs := s.list("refs")
+		id, word, err := s.m.WaitBegin(hs, max(1, s.num("need")), true)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if word == nil {
+			s.log("nothing to wait for")
+		}
+		s.words[word], s.waits[s.arg("name")] = s.arg("name"), id
+	},
+	"wait-end": func(s *scenario) { s.m.WaitEnd(s.waits[s.arg("name")]) },
+	"look": func(s *scenario) {
+		for _, h := range s.list("refs") {
+			state, v := s.m.Look(h)
+			s.log("%s: %s %s", s.name(h), [...]string{"pending", "ready", "failed", "unknown"}[state], text(v))
+		}
+	},
+	"tick": func(s *scenario) {
+		s.now += int64(s.num("us")) * 1000
+		s.m.Tick(s.now)
+	},
+}
+
+// arrive counts a process that was asked for; if none was, one is.
+func (s *scenario) arrive() {
+	if s.asked == 0 {
+		s.m.Prestart(1)
+	}
+	s.asked--
+}
+
+func (s *scenario) value() wire.Value {
+	if at := s.num("stored"); at > 0 {
+		return wire.Value{Where: wire.WhereStore, Offset: uint64(at), Length: 1}
+	}
+	return wire.Value{Where: wire.WhereInline, Bytes: []byte(s.arg("value"))}
+}
+
+func (s *scenario) submit() {
+	t := s.templates[s.arg("of")]
+	sub := &Submission{Template: t, Deps: s.list("deps"), Holds: s.list("holds"), Returns: 1, Rets: make([]uint64, 1), From: Driver}
+	if a := s.arg("actor"); a != "" {
+		sub.Actor = s.handle(a)
+	}
+	name := s.arg("name")
+	if by := s.arg("by"); by != "" { // from a worker, by the task that it runs
+		sub.Caller, sub.From = s.tasks[by], WorkerID(s.num("w"))
+		sub.Rets = s.m.Grant(sub.From, 1)
+	}
+	sub.Args = []byte(name)
+	if err := s.m.Submit(sub); err != nil {
+		s.log("%v", err)
+		return
+	}
+	s.handles[name] = sub.Rets[0]
+	if sub.From == Driver {
+		s.driver[sub.Rets[0]]++
+	}
+}
+
+// ---- Ports: what the machine does is printed ----
+
+func (s *scenario) Send(w WorkerID, m *TaskMessage) (uint64, error) {
+	name := string(m.Args)
+	s.tasks[name] = m.Task
+	how := ""
+	if m.Nested {
+		how = ", on top of what waits"
+	}
+	if m.Attempt > 0 {
+		how += fmt.Sprintf(", attempt %d", m.Attempt)
+	}
+	var deps []string
+	for _, v := range m.Deps {
+		deps = append(deps, text(v))
+	}
+	s.log("worker %d: runs %s(%s)%s", w, name, strings.Join(deps, ", "), how)
+	s.pos[w] = append(s.pos[w], name)
+	return uint64(len(s.pos[w]) - 1), nil
+}
+
+func (s *scenario) TakeBack(w WorkerID, pos uint64) bool {
+	name := s.pos[w][pos]
+	if s.began[s.tasks[name]] {
+		return false
+	}
+	s.log("worker %d: %s taken back", w, name)
+	return true
+}
+
+func (s *scenario) Started(w WorkerID, pos uint64) bool { return s.began[s.tasks[s.pos[w][pos]]] }
+
+func (s *scenario) ReplyValues(w WorkerID, request uint32, first int, values []wire.Value) {
+	var all []string
+	for _, v := range values {
+		all = append(all, text(v))
+	}
+	s.log("worker %d: reply to %d from %d: %s", w, request, first, strings.Join(all, ", "))
+}
+
+func (s *scenario) ReplyReady(w WorkerID, request uint32, ready []byte) {
+	s.log("worker %d: reply to %d: ready %v", w, request, ready)
+}
+
+func (s *scenario) ReplyError(w WorkerID, request uint32, status int32, text string) {
+	s.log("worker %d: reply to %d: error %d, %s", w, request, status, text)
+}
+
+func (s *scenario) Exit(w WorkerID) { s.log("worker %d: asked to exit", w) }
+func (s *scenario) Kill(w WorkerID) { s.log("worker %d: killed", w) }
+func (s *scenario) Spawn(n int) {
+	s.asked += n
+	s.log("%d processes started", n)
+}
+
+func (s *scenario) FreeExtent(off uint64) { s.log("extent %d freed", off) }
+func (s *scenario) Wake(word *uint32)     { s.log("driver: %s woken", s.words[word]) }
