@@ -412,18 +412,30 @@ def test_two_drivers_side_by_side(same_folders: bool, new_room: Callable[[], Roo
         room.watch.assert_clean()
 
 
+def _python_of(prefix: list[str]) -> str | None:
+    """Return an interpreter of this version that can import the package behind `prefix`."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    for python in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
+        # By way of a shell: setpriv itself still has root's capabilities when it looks for it.
+        command = [*prefix, "/bin/sh", "-c", f"{python} -c 'import thornback, cloudpickle'"]
+        if subprocess.run(command, env=env, capture_output=True, check=False).returncode == 0:
+            return python
+    return None
+
+
 @pytest.mark.only_thornback
 def test_drivers_of_different_users(room: Room) -> None:
     """Same temporary folder, as with the system's own: each keeps to a folder of their own."""
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("only root can become another user")
-    if subprocess.run([*nobody, sys.executable, "-c", ""], check=False).returncode != 0:
-        pytest.skip("the other user may not run this interpreter")
+    python = _python_of(nobody)
+    if python is None:
+        pytest.skip("the other user can run no interpreter that has thornback")
     room.work.chmod(0o777)
-    shared = {"THORNBACK_TMPDIR": None}
+    shared = {"THORNBACK_TMPDIR": None, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     first = room.start(_neighbour("root"), env=shared)
-    second = room.start(_neighbour("nobody"), env=shared, prefix=nobody)
+    second = room.start(_neighbour("nobody"), env=shared, command=[*nobody, python, "-c"])
     for driver in (first, second):
         driver.wait_for("half")
     for folder in room.system.iterdir():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import pickle
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from support import balance
 from support.actors import Holder
 from support.engine import ray
 from support.gates import Gate
+from support.programs import Room
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("balanced")
@@ -209,10 +209,18 @@ def test_a_future_of_a_reference() -> None:
         future.result(timeout=30)
 
 
-def test_out_of_band_pickling_keeps_the_object() -> None:
-    ref = ray.put("kept")
-    data = ray.cloudpickle.dumps(ref)
-    assert ray.get(pickle.loads(data)) == "kept"
+def test_out_of_band_pickling_keeps_the_object(room: Room) -> None:
+    """For the rest of the session, so it has one of its own."""
+    out = room.run(
+        """
+        import pickle
+        ref = ray.put("kept")
+        data = ray.cloudpickle.dumps(ref)
+        del ref
+        print(ray.get(pickle.loads(data)))
+        """
+    )
+    assert out.ok().split() == ["kept"]
 
 
 # --- life: an object goes with the last reference in any process --------------------------------

@@ -16,6 +16,7 @@ type handler func(n *Node, request json.RawMessage) (any, error)
 // controls are the operations that need not be fast: JSON in, JSON out. Drivers call them through the border, workers by
 // CONTROL requests.
 var controls = map[string]handler{
+	"begin":          (*Node).controlBegin,
 	"stats":          (*Node).controlStats,
 	"resources":      (*Node).controlResources,
 	"nodes":          (*Node).controlNodes,
@@ -55,6 +56,8 @@ func CodeOf(err error) int32 {
 	}
 	return wire.EInval
 }
+
+func (n *Node) controlBegin(json.RawMessage) (any, error) { return map[string]any{}, n.begin() }
 
 func (n *Node) controlStats(json.RawMessage) (any, error) {
 	m, s := n.m.Stats(), n.store.Stats()

@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"thornback/core/owner"
 )
 
 // Streams, as numbered in frames.
@@ -56,33 +58,42 @@ type stream struct {
 	path   string
 	number byte
 
+	hintMu sync.Mutex // guards hint alone: it is written under the node's lock, and mu is held while files are read
+	hint   string     // of what the worker was given last: for output that doesn't go through Python and has no marker
+
 	mu      sync.Mutex // guards all below
 	pid     int
 	offset  int64
 	partial []byte // the line that has no end yet
-	name    string // of the task or actor whose output follows
+	name    string // of the task or actor whose output follows, by the file's last marker
 }
 
-func openLogs(sessionDir string, pipeFD int) (*logs, error) {
-	l := &logs{dir: filepath.Join(sessionDir, "logs"), files: map[string]*stream{}}
+// newLogs makes logs that can take notes and follow nothing yet. Without a pipe, or descriptors for one, nothing is passed
+// on.
+func newLogs(pipeFD int) *logs {
+	l := &logs{files: map[string]*stream{}}
 	if pipeFD >= 0 {
-		fd, err := unix.FcntlInt(uintptr(pipeFD), unix.F_DUPFD_CLOEXEC, 3)
-		if err != nil {
-			return nil, fmt.Errorf("node: log pipe: %w", err)
+		if fd, err := unix.FcntlInt(uintptr(pipeFD), unix.F_DUPFD_CLOEXEC, 3); err == nil {
+			l.pipe = os.NewFile(uintptr(fd), "logs")
 		}
-		l.pipe = os.NewFile(uintptr(fd), "logs")
 	}
+	return l
+}
+
+// watch begins to follow the files of a folder.
+func (l *logs) watch(dir string) error {
+	l.dir = dir
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("node: inotify: %w", err)
+		return fmt.Errorf("node: inotify: %w", err)
 	}
 	l.inotify = os.NewFile(uintptr(fd), "inotify")
 	if _, err := unix.InotifyAddWatch(fd, l.dir, unix.IN_MODIFY); err != nil {
-		return nil, errors.Join(fmt.Errorf("node: watch %s: %w", l.dir, err), l.inotify.Close())
+		return errors.Join(fmt.Errorf("node: watch %s: %w", l.dir, err), l.inotify.Close())
 	}
 	l.done.Add(1)
 	go l.follow()
-	return l, nil
+	return nil
 }
 
 // add names the files of a new worker.
@@ -103,6 +114,19 @@ func (w *workerLogs) setPID(pid int) {
 		s.mu.Lock()
 		s.pid = pid
 		s.mu.Unlock()
+	}
+}
+
+// hint tells what the worker was given last.
+func (w *workerLogs) hint(t *owner.Template) {
+	name := t.Name
+	if t.ClassName != "" {
+		name = t.ClassName
+	}
+	for _, s := range []*stream{w.out, w.err} {
+		s.hintMu.Lock()
+		s.hint = name
+		s.hintMu.Unlock()
 	}
 }
 
@@ -212,12 +236,22 @@ func (s *stream) lines(b []byte) []byte {
 			s.name = string(bytes.TrimRight(name, "\n"))
 			continue
 		}
-		if s.name == "" {
+		name := s.name
+		if name == "" {
+			name = s.hinted()
+		}
+		if name == "" {
 			out = fmt.Appendf(out, "(pid=%d) %s", s.pid, line)
 		} else {
-			out = fmt.Appendf(out, "(%s pid=%d) %s", s.name, s.pid, line)
+			out = fmt.Appendf(out, "(%s pid=%d) %s", name, s.pid, line)
 		}
 	}
+}
+
+func (s *stream) hinted() string {
+	s.hintMu.Lock()
+	defer s.hintMu.Unlock()
+	return s.hint
 }
 
 // note tells the user something on stderr, in the engine's own name.
@@ -249,7 +283,9 @@ func (l *logs) close() {
 	files := l.files
 	l.files = map[string]*stream{}
 	l.mu.Unlock()
-	_ = l.inotify.Close() // ends follow
+	if l.inotify != nil {
+		_ = l.inotify.Close() // ends follow
+	}
 	l.done.Wait()
 	for _, s := range files {
 		l.pass(s, true)

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,7 @@ type Node struct {
 	rung        []*worker                // whose bells these are
 	after       []func()                 // to be done after unlock
 	outcome     owner.Outcome            // scratch of the reader
+	begun       bool
 	submits     uint64
 	failures    int                 // workers in a row that ended before they were ready
 	incarnation uint64              // counts workers ever started
@@ -60,7 +62,7 @@ type Node struct {
 	reaper      *time.Timer         // ends workers that are idle for long
 }
 
-// Open starts a node: memory, zygote, and as many workers as asked for.
+// Open starts a node: memory and zygote. Work starts with the control operation "begin".
 func Open(opts Options) (*Node, error) {
 	n := &Node{
 		opts: opts, started: time.Now(), names: resources.NewNames(), defined: map[definitionKey]uint32{},
@@ -76,17 +78,27 @@ func Open(opts Options) (*Node, error) {
 	if err := n.openMemory(); err != nil {
 		return nil, errors.Join(err, n.closeMemory())
 	}
-	if n.logs, err = openLogs(opts.SessionDir, opts.LogFD); err != nil {
-		return nil, errors.Join(err, n.closeMemory())
-	}
+	n.logs = newLogs(opts.LogFD)
 	if n.zygote, err = startZygote(n); err != nil {
 		n.logs.close()
 		return nil, errors.Join(err, n.closeMemory())
 	}
-	n.do(func() {
-		n.m.Prestart(opts.Prestart)
-	})
 	return n, nil
+}
+
+// begin starts work, as soon as the session's folder is there. The folder is made after the zygote was started, which removes
+// it when the driver dies: so no moment is left in which a driver that is killed leaves it behind. Preconditions: n.mu held.
+func (n *Node) begin() error {
+	if n.begun {
+		return errors.New("node: begun twice")
+	}
+	if err := n.logs.watch(filepath.Join(n.opts.SessionDir, "logs")); err != nil {
+		return err
+	}
+	n.begun = true
+	n.zygote.boot()
+	n.m.Prestart(n.opts.Prestart)
+	return nil
 }
 
 func (n *Node) openMemory() error {

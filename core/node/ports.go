@@ -72,6 +72,10 @@ func (n *Node) Send(id owner.WorkerID, t *owner.TaskMessage) (uint64, error) {
 		}
 		w.taskSpans[t.Task] = span.offset
 	}
+	if w.lastFID != t.Template.FID {
+		w.lastFID = t.Template.FID
+		w.logs.hint(t.Template)
+	}
 	n.ring(w)
 	return pos, nil
 }

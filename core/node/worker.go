@@ -30,6 +30,7 @@ type worker struct {
 	taskSpans   map[uint64]uint64   // INDIRECT tasks: extent by task handle
 	replies     []pendingReply      // that found no room in the ring
 	logs        *workerLogs
+	lastFID     uint32 // definition of the task sent last, whose name stands before output without a marker
 }
 
 // newWorker maps the channel of a new worker and returns the descriptor for the process, which the caller closes.

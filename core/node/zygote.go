@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -36,6 +35,8 @@ type zygote struct {
 	n      *Node
 	conn   *net.UnixConn
 	cmd    *os.Process
+	early  *os.File // what it prints before it is ready
+	ready  bool     // of the reader's goroutine
 	out    chan packet
 	gone   chan struct{} // closed when its process has been waited for
 	reader sync.WaitGroup
@@ -71,18 +72,22 @@ func startZygote(n *Node) (*zygote, error) {
 	z.reader.Add(2)
 	go z.write()
 	go z.read()
-	z.send(packetBoot, []byte(n.opts.Zygote.Boot), n.boardFD, n.store.FD())
 	return z, nil
+}
+
+// boot tells the zygote what it needs to know, once the session's folder is there.
+func (z *zygote) boot() {
+	z.send(packetBoot, []byte(z.n.opts.Zygote.Boot), z.n.boardFD, z.n.store.FD())
 }
 
 func (z *zygote) exec(socket *os.File) (*os.Process, error) {
 	o := z.n.opts
-	logPath := filepath.Join(o.SessionDir, "logs", "zygote.log")
-	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	// What it prints before it knows the session's folder.
+	early, err := unix.MemfdCreate("thornback-zygote", unix.MFD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("node: %w", err)
+		return nil, fmt.Errorf("node: memfd_create: %w", err)
 	}
-	defer logFile.Close()
+	z.early = os.NewFile(uintptr(early), "zygote")
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, fmt.Errorf("node: %w", err)
@@ -93,7 +98,7 @@ func (z *zygote) exec(socket *os.File) (*os.Process, error) {
 		env = append(env, k+"="+v)
 	}
 	p, err := os.StartProcess(o.Zygote.Argv[0], o.Zygote.Argv, &os.ProcAttr{
-		Env: env, Files: []*os.File{null, logFile, logFile, socket}, Sys: &syscall.SysProcAttr{},
+		Env: env, Files: []*os.File{null, z.early, z.early, socket}, Sys: &syscall.SysProcAttr{},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("node: start of the zygote: %w", err)
@@ -189,13 +194,25 @@ func (z *zygote) read() {
 			continue
 		}
 		switch buf[0] {
+		case packetReady:
+			z.ready = true
 		case packetFork:
 			z.n.workerForked(body.Worker, body.PID)
 		case packetExit:
 			z.n.workerGone(body.Worker, body.PID, syscall.WaitStatus(body.Status))
 		}
 	}
-	z.n.zygoteGone()
+	if !z.ready {
+		z.n.logs.note("the process that workers are forked from did not start: " + z.earlyText())
+	}
+	z.n.zygoteGone(z.ready)
+}
+
+// earlyText is what the zygote printed before it was ready.
+func (z *zygote) earlyText() string {
+	b := make([]byte, stderrBytes)
+	k, _ := z.early.ReadAt(b, 0) // shorter than b is no error here
+	return tail(strings.ToValidUTF8(string(b[:k]), "\uFFFD"), stderrLines)
 }
 
 // close ends the zygote, which ends all workers, and waits for it.
@@ -215,6 +232,7 @@ func (z *zygote) close() error {
 		}
 		_ = z.conn.Close()
 		z.reader.Wait()
+		_ = z.early.Close()
 		for len(z.out) > 0 {
 			p := <-z.out
 			p.close()
@@ -300,8 +318,11 @@ func (n *Node) startFailed() {
 	time.AfterFunc(min(startBackoff<<n.failures, startBackoffMax), func() { n.do(n.m.WorkerFailed) })
 }
 
-// zygoteGone ends all workers' books when the zygote died by itself, and starts another.
-func (n *Node) zygoteGone() {
+// zygoteGone ends all workers' books when the zygote died by itself, and starts another, later if this one never was ready.
+func (n *Node) zygoteGone(wasReady bool) {
+	if !wasReady {
+		time.Sleep(startBackoffMax / 10)
+	}
 	n.mu.Lock()
 	if n.closed {
 		n.mu.Unlock()
@@ -315,6 +336,7 @@ func (n *Node) zygoteGone() {
 			n.logs.note("the zygote ended and could not be started again: " + err.Error())
 		} else {
 			n.zygote = z
+			z.boot()
 		}
 		for _, w := range workers {
 			if w != nil {

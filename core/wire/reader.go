@@ -60,7 +60,7 @@ func (r *Reader) Padded(n uint64) []byte {
 
 // Count checks that n items of the given size can still follow, so that nothing is allocated for a count that lies.
 func (r *Reader) Count(n uint32, size int) int {
-	if uint64(n)*uint64(size) > uint64(r.Rest()) {
+	if r.failed || uint64(n)*uint64(size) > uint64(r.Rest()) {
 		r.failed = true
 		return 0
 	}

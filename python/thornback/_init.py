@@ -211,8 +211,7 @@ def _open(offer: dict[str, Any], log_to_driver: bool) -> RayContext:
     printer = LogPrinter() if log_to_driver else None
     folder = None
     try:
-        # As late as possible: until the zygote watches, a driver that is killed leaves it behind.
-        folder = _session.create()
+        folder = _session.plan()
         options = {
             **offer,
             "session_dir": folder.path,
@@ -222,7 +221,11 @@ def _open(offer: dict[str, Any], log_to_driver: bool) -> RayContext:
             "node_ip": "127.0.0.1",
         }
         session = _core.open(_library(), json.dumps(options).encode())
+        # Now that the zygote runs, which removes it if this process is killed.
+        folder.make()
+        _core.control("begin", b"{}")
     except BaseException:
+        _core.close()
         if printer is not None:
             printer.close()
         if folder is not None:

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PREFIX = "session_"
-# A folder under construction: it gets its name when it is locked, so no sweep takes it for stale.
-_NEW_PREFIX = ".new_"
 _LOCK = "lock"
+_NEW_LOCK = ".lock"
 _KEEP = "keep"
 # Killed in the middle of making or removing a folder, a process leaves one without a lock behind.
 _UNLOCKED_AGE_S_MAX = 60.0
@@ -34,10 +33,10 @@ class SessionFolder:
         Whether the folder outlives the session (THORNBACK_KEEP_LOGS=1).
     """
 
-    def __init__(self, path: str, lock: int, keep: bool) -> None:
+    def __init__(self, path: str, keep: bool) -> None:
         self.path = path
         self.keep = keep
-        self._lock = lock
+        self._lock = -1
 
     @property
     def logs(self) -> str:
@@ -49,23 +48,35 @@ class SessionFolder:
         """Last part of the path."""
         return os.path.basename(self.path)
 
+    def make(self) -> None:
+        """Make the folder, readable by this user only, and lock it.
+
+        Called when the process runs that removes it should this one be killed.
+        """
+        os.mkdir(self.path, 0o700)
+        os.mkdir(self.logs, 0o700)
+        new = os.path.join(self.path, _NEW_LOCK)
+        lock = _lock(new, create=True)
+        if lock is None:
+            raise RuntimeError(f"the new session folder {self.path} is locked by another process")
+        self._lock = lock
+        if self.keep:
+            kept = os.path.join(self.path, _KEEP)
+            os.close(os.open(kept, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        # Under its name only when it is locked: so no sweep takes the folder for stale.
+        os.rename(new, os.path.join(self.path, _LOCK))
+
     def close(self) -> None:
         """End the session's claim on the folder and remove it, unless it is to be kept."""
-        if self._lock < 0:
-            return
         if not self.keep:
             remove_tree(self.path)
-        os.close(self._lock)
-        self._lock = -1
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
 
-def create() -> SessionFolder:
-    """Sweep what dead sessions of this user left, and make a folder for a new one.
-
-    Returns
-    -------
-    SessionFolder
-        Readable by this user only.
+def plan() -> SessionFolder:
+    """Sweep what dead sessions of this user left, and name a folder for a new one.
 
     Raises
     ------
@@ -76,18 +87,7 @@ def create() -> SessionFolder:
     sweep(root)
     keep = os.environ.get("THORNBACK_KEEP_LOGS", "0") not in ("", "0")
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S") + f"_{time.time_ns() // 1000 % 1_000_000:06d}"
-    name = f"{stamp}_{os.getpid()}"
-    new = os.path.join(root, _NEW_PREFIX + name)
-    os.mkdir(new, 0o700)
-    os.mkdir(os.path.join(new, "logs"), 0o700)
-    lock = _lock(os.path.join(new, _LOCK), create=True)
-    if lock is None:
-        raise RuntimeError(f"the new session folder {new} is locked by another process")
-    if keep:
-        os.close(os.open(os.path.join(new, _KEEP), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    path = os.path.join(root, _PREFIX + name)
-    os.rename(new, path)
-    return SessionFolder(path, lock, keep)
+    return SessionFolder(os.path.join(root, f"{_PREFIX}{stamp}_{os.getpid()}"), keep)
 
 
 def root_folder() -> str:
@@ -117,7 +117,7 @@ def sweep(root: str) -> list[str]:
     swept = []
     with os.scandir(root) as entries:
         for entry in entries:
-            if entry.name.startswith((_PREFIX, _NEW_PREFIX)) and _is_stale(entry):
+            if entry.name.startswith(_PREFIX) and _is_stale(entry):
                 remove_tree(entry.path)
                 swept.append(entry.path)
     return swept
@@ -155,7 +155,7 @@ def _is_stale(entry: os.DirEntry[str]) -> bool:
     if os.path.exists(os.path.join(entry.path, _KEEP)):
         return False
     lock_path = os.path.join(entry.path, _LOCK)
-    if entry.name.startswith(_NEW_PREFIX) or not os.path.exists(lock_path):
+    if not os.path.exists(lock_path):
         return time.time() - status.st_mtime > _UNLOCKED_AGE_S_MAX
     lock = _lock(lock_path, create=False)
     if lock is None:

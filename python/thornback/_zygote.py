@@ -132,6 +132,8 @@ class Zygote:
         self._boot = boot
         self._folder = "" if boot["keep"] else boot["session_dir"]
         self._watch_driver(boot["driver"])
+        log = os.path.join(boot["session_dir"], "logs", "zygote.log")
+        _redirect(log, log)
         sys.path[:] = boot["sys_path"]
         sys.argv[:] = boot["argv"]
         sys.prefix, sys.exec_prefix = boot["prefix"], boot["exec_prefix"]

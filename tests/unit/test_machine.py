@@ -50,7 +50,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("THORNBACK_TMPDIR", str(tmp_path))
     for name in _boot.THREAD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    folder = _session.create()
+    folder = _session.plan()
 
     def make() -> tuple[dict[str, Any], dict[str, Any]]:
         made = _boot.zygote_options(folder, "space")

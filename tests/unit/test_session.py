@@ -22,12 +22,18 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "root"
 
 
+def made() -> _session.SessionFolder:
+    folder = _session.plan()
+    folder.make()
+    return folder
+
+
 def sessions(root: Path) -> list[str]:
     return sorted(path.name for path in root.iterdir())
 
 
 def test_a_folder_is_private_and_goes(root: Path) -> None:
-    folder = _session.create()
+    folder = made()
     assert Path(folder.path).parent == root
     assert Path(folder.path).stat().st_mode & 0o777 == 0o700
     assert Path(folder.logs).is_dir()
@@ -42,7 +48,7 @@ def test_a_folder_is_private_and_goes(root: Path) -> None:
 def test_several_in_one_process(root: Path) -> None:
     names = []
     for _ in range(5):
-        folder = _session.create()
+        folder = made()
         names.append(folder.name)
         folder.close()
     assert len(set(names)) == 5
@@ -93,7 +99,8 @@ def test_a_root_that_others_can_open_is_refused(
 HOLDER = """
 import os, sys, time
 from thornback import _session
-folder = _session.create()
+folder = _session.plan()
+folder.make()
 if len(sys.argv) > 2:
     if os.fork() > 0:
         os._exit(0)  # the child has inherited what there is to inherit
@@ -118,7 +125,7 @@ def test_the_folder_of_a_killed_process_is_swept(root: Path, tmp_path: Path) -> 
     process.kill()
     process.wait()
     assert Path(path).is_dir()
-    folder = _session.create()
+    folder = made()
     assert sessions(root) == [folder.name]
     folder.close()
 
@@ -134,16 +141,16 @@ def test_a_forked_child_does_not_keep_the_folder(root: Path, tmp_path: Path) -> 
 
 def test_a_folder_that_is_kept_is_not_swept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THORNBACK_KEEP_LOGS", "1")
-    folder = _session.create()
+    folder = made()
     folder.close()
     monkeypatch.setenv("THORNBACK_KEEP_LOGS", "0")
-    _session.create().close()
+    made().close()
     assert sessions(root) == [folder.name]
 
 
 def test_half_made_folders_go_when_they_are_old(root: Path) -> None:
     root.mkdir()
-    for name in (".new_a", "session_b", "other"):
+    for name in ("session_b", "other"):
         (root / name).mkdir()
     assert _session.sweep(str(root)) == []
     old = time.time() - 3600

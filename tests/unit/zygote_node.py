@@ -45,14 +45,16 @@ class FakeNode:
         self.folder = folder
         self.session = folder / "session"
         self.session.mkdir()
+        (self.session / "logs").mkdir()
         (self.session / "file").touch()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(LIMIT_S)
         fd = theirs.fileno()
         body = "import signal, time\n" + textwrap.dedent(body)
         program = PROGRAM.format(fd=fd, body=textwrap.indent(body, "    "))
-        self.log = folder / "zygote.log"
-        with open(self.log, "wb") as log:
+        early = folder / "early.log"  # what it prints before it knows the session's folder
+        self.log = self.session / "logs" / "zygote.log"
+        with open(early, "wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", program],
                 pass_fds=[fd],
