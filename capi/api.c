@@ -26,6 +26,20 @@ int api_deadline(PyObject *timeout, int64_t *deadline)
     return 0;
 }
 
+/* The value of an item; what its unpickling raises is told as an error of the system, as it is none of the task's.
+ * Returns: new reference, or NULL. */
+static PyObject *decode_got(const xr_item *item)
+{
+    int is_error = item->length > 0 && (item->bytes[0] == XR_TAG_ERROR || item->bytes[0] == XR_TAG_SYSERR);
+    PyObject *value = decode_item(item);
+    if (value == NULL && !is_error && S.hooks.undecodable != NULL && PyErr_ExceptionMatches(PyExc_Exception)) {
+        PyObject *cause = errors_take();
+        errors_throw(PyObject_CallFunctionObjArgs(S.hooks.undecodable, cause, NULL));
+        Py_XDECREF(cause);
+    }
+    return value;
+}
+
 static PyObject *get_one(PyObject *ref, int64_t deadline)
 {
     uint64_t handle;
@@ -33,7 +47,7 @@ static PyObject *get_one(PyObject *ref, int64_t deadline)
     if (ref_handle(ref, &handle) < 0 || S.engine->get(&handle, 1, deadline, &got) < 0) {
         return NULL;
     }
-    PyObject *value = decode_item(&got.items[0]);
+    PyObject *value = decode_got(&got.items[0]);
     got_free(&got);
     return value;
 }
@@ -66,7 +80,7 @@ static PyObject *decode_all(xr_got *got, size_t n)
     PyObject *list = PyList_New((Py_ssize_t)n);
     size_t i = 0;
     while (list != NULL && i < got->count) {
-        PyObject *value = decode_item(&got->items[i]);
+        PyObject *value = decode_got(&got->items[i]);
         if (value == NULL || PyList_SetItem(list, (Py_ssize_t)i, value) < 0) {
             Py_CLEAR(list);
         }

@@ -125,7 +125,7 @@ static int add_value(xr_args *a, PyObject *value, const char *name, Py_ssize_t i
     }
     char label[80];
     if (name != NULL) {
-        snprintf(label, sizeof label, "%s", name);
+        snprintf(label, sizeof label, "kwargs['%s']", name);
     } else {
         snprintf(label, sizeof label, "args[%zd]", index);
     }

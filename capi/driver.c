@@ -2,6 +2,7 @@
 
 #include "drainer.h"
 #include "errors.h"
+#include "pin.h"
 #include "state.h"
 
 #include <dlfcn.h>
@@ -237,13 +238,13 @@ const xr_engine xr_driver_engine = {
 static int load_library(const char *path)
 {
     static int loaded = 0;
-    if (loaded) {
-        return 0;
-    }
     void *so = dlopen(path, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
     if (so == NULL) {
         PyErr_Format(PyExc_OSError, "cannot load the engine's library: %s", dlerror());
         return -1;
+    }
+    if (loaded) {
+        return 0;
     }
     xr_library *l = &D.library;
     const struct {
@@ -321,6 +322,11 @@ PyObject *driver_open(PyObject *module, PyObject *args)
         fail(rc, &err);
         return NULL;
     }
+    if (D.session.version != XR_ABI_VERSION) {
+        D.library.close();
+        PyErr_SetString(PyExc_OSError, "libthornback.so and the extension are of different versions; install again");
+        return NULL;
+    }
     atomic_store(&D.closing, 0);
     atomic_store(&D.reader, 0);
     deltas_clear();
@@ -348,6 +354,7 @@ PyObject *driver_close(PyObject *module, PyObject *unused)
         S.session = 0;
         end_session();
         deltas_clear();
+        pins_leave_arena(D.session.session, D.session.arena, D.session.arena_bytes);
     }
     Py_RETURN_NONE;
 }

@@ -50,7 +50,7 @@ static PyObject *module_install(PyObject *module, PyObject *hooks)
 {
     (void)module;
     static const char *const names[] = {"auto_init",        "dumps",        "arrow_write", "arrow_read", "error_of",
-                                        "raise_task_error", "system_error", "load"};
+                                        "raise_task_error", "system_error", "load",        "undecodable"};
     enum { count = sizeof names / sizeof names[0] };
     PyObject *found[count] = {NULL};
     PyTypeObject *final_ref = take_type(hooks, "object_ref", S.ref_type);
@@ -62,7 +62,7 @@ static PyObject *module_install(PyObject *module, PyObject *hooks)
     if (ok) {
         xr_hooks *h = &S.hooks;
         PyObject **places[] = {&h->auto_init,        &h->dumps,        &h->arrow_write, &h->arrow_read, &h->error_of,
-                               &h->raise_task_error, &h->system_error, &h->load};
+                               &h->raise_task_error, &h->system_error, &h->load,        &h->undecodable};
         for (size_t i = 0; i < count; i++) {
             PyObject *old = *places[i];
             *places[i] = Py_NewRef(found[i]);

@@ -15,7 +15,7 @@
 
 typedef struct xr_hooks { /* see install() in _core.pyi; NULL before it */
     PyObject *auto_init, *dumps, *arrow_write, *arrow_read, *error_of, *raise_task_error;
-    PyObject *system_error, *load;
+    PyObject *system_error, *load, *undecodable;
 } xr_hooks;
 
 typedef struct xr_state {

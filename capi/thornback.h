@@ -33,13 +33,15 @@ typedef struct xr_error {
     char text[1020]; /* UTF-8, NUL-terminated, cut if longer */
 } xr_error;
 
-typedef struct xr_session { /* filled by xr_open; all addresses stay valid until xr_close */
+#define XR_ABI_VERSION 2 /* of the functions below */
+
+typedef struct xr_session { /* filled by xr_open; all addresses but the arena's are valid until xr_close */
     uint8_t *arena;         /* the object store, mapped read-write */
     uint64_t arena_bytes;
     xr_board *board;
     uint64_t session;       /* random, never 0: tells references of one session from another's */
     int32_t arena_fd;       /* not to be closed by the caller */
-    int32_t _0;
+    int32_t version;        /* XR_ABI_VERSION of the library: the caller refuses another */
 } xr_session;
 
 /* What xr_drain and xr_submit report. */
@@ -50,7 +52,8 @@ typedef struct xr_session { /* filled by xr_open; all addresses stay valid until
 
 /* options: JSON, see core/node/options.go. Starts the zygote, maps the store. */
 int32_t xr_open(const char *options, size_t len, xr_session *out, xr_error *err);
-/* Ends all processes of the session, unmaps everything. Idempotent. The caller has stopped its drainer first. */
+/* Ends all processes of the session, unmaps everything but the arena: the caller unmaps that (munmap) as soon as it has no
+ * views of it. Idempotent. The caller has stopped its drainer first. */
 int32_t xr_close(void);
 
 /* Functions, classes, methods (XR_DEF_*). The same digest gives the same id. */

@@ -118,7 +118,7 @@ typedef struct xr_value {   /* 24 bytes; inline bytes follow it, padded to 8 */
 /* ---- messages: node -> worker ------------------------------------------------------ */
 #define XR_MSG_PAD 0u
 #define XR_MSG_DEFINE 1u /* xr_msg_define, name bytes, blob bytes: comes before the first TASK that needs it */
-#define XR_MSG_TASK 2u   /* xr_msg_task, args, then ndeps x (xr_value, bytes padded to 8) */
+#define XR_MSG_TASK 2u   /* xr_msg_task, args, then deps x (xr_value, bytes padded to 8, for STORE the object's handle as uint64, refs is 1) */
 #define XR_MSG_REPLY 3u  /* xr_msg_reply, payload by the request's kind */
 #define XR_MSG_GRANT 4u  /* n x uint64: object handles that this worker may give to what it creates; it holds each once */
 #define XR_MSG_EXIT 5u   /* leave as soon as the current task has ended, run atexit handlers */
@@ -156,9 +156,8 @@ typedef struct xr_msg_reply {
                        * {"message": ..., fields...} */
 } xr_msg_reply;
 /* Reply payloads: DEFINE -> uint32 fid; TEMPLATE -> uint32 tid; ALLOC -> xr_span;
- * GET -> n x (xr_value, inline bytes padded to 8), refs is 0; STORE values carry one hold for this worker
- *        each, which it must release; stops at the first error when fail_fast (then fewer than n follow:
- *        uint32 count, uint32 index of the first, then the values);
+ * GET -> uint32 count, uint32 index of the first, then count x (xr_value, inline bytes padded to 8), refs is 0; STORE
+ *        values carry one hold for this worker each, which it must release; with fail_fast the first error alone;
  * WAIT -> uint32 count, uint32 _0, then n bytes, 1 where ready; CONTROL -> JSON bytes. */
 
 /* ---- messages: worker -> node ------------------------------------------------------ */
@@ -176,7 +175,8 @@ typedef struct xr_msg_reply {
 #define XR_REQ_ALLOC 34u    /* uint64 bytes */
 #define XR_REQ_GET 35u      /* uint32 n, uint32 flags (XR_GET_*), n x uint64 handles */
 #define XR_REQ_WAIT 36u     /* uint32 n, uint32 need, uint32 flags, uint32 _0, n x uint64 handles */
-#define XR_REQ_CONTROL 37u  /* uint32 op_len, uint32 _0, op bytes (UTF-8), JSON bytes */
+#define XR_REQ_CONTROL 37u  /* uint32 op_len, uint32 _0, op bytes (UTF-8) padded to 8, JSON bytes; op "grant" {"count": n}
+                             * asks for n handles more, which come before the reply */
 #define XR_REQ_DROP 38u     /* the worker no longer waits for that request (timeout, Ctrl-C); no reply to this one */
 #define XR_GET_FAIL_FAST 1u
 #define XR_GET_NOW 2u       /* answer at once with what there is (timeout 0): the reply's status is XR_ETIMEOUT when

@@ -118,6 +118,7 @@ func xr_open(options *C.char, length C.size_t, out *C.xr_session, e *C.xr_error)
 	*out = C.xr_session{
 		arena: (*C.uint8_t)(unsafe.Pointer(&mem[0])), arena_bytes: C.uint64_t(len(mem)),
 		board: (*C.xr_board)(unsafe.Pointer(&n.Board()[0])), session: C.uint64_t(n.Session()), arena_fd: C.int32_t(n.Store().FD()),
+		version: C.XR_ABI_VERSION,
 	}
 	current.Store(n)
 	return C.XR_OK

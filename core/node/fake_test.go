@@ -293,6 +293,7 @@ func (w *fakeWorker) taskRecord(rec ring.Record) {
 	t.args = append(t.args, r.Padded(uint64(argsLen))...)
 	for range deps {
 		v := r.Value()
+		r.U64s(nil, v.Refs) // the handle of a stored one
 		v.Bytes = append([]byte(nil), v.Bytes...)
 		t.deps = append(t.deps, v)
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -292,6 +293,9 @@ func (n *Node) onRequest(w *worker, kind uint16, r *wire.Reader) error {
 		if r.Failed() {
 			break
 		}
+		if string(op) == "grant" {
+			return n.onGrant(w, request, r.Bytes(r.Rest()))
+		}
 		answer, code, err := n.control(string(op), r.Bytes(r.Rest()))
 		if err != nil {
 			n.replyError(w, request, code, err.Error())
@@ -304,6 +308,21 @@ func (n *Node) onRequest(w *worker, kind uint16, r *wire.Reader) error {
 	if r.Failed() {
 		return fmt.Errorf("%w: request of kind %d", errMessage, kind)
 	}
+	return nil
+}
+
+// onGrant gives a worker handles beyond the usual, for a submission with many returns.
+func (n *Node) onGrant(w *worker, request uint32, text []byte) error {
+	var q struct {
+		Count int `json:"count"`
+	}
+	if err := json.Unmarshal(text, &q); err != nil || q.Count < 0 || q.Count > returnsMax {
+		return fmt.Errorf("%w: grant %q", errMessage, text)
+	}
+	for given := 0; given < q.Count; given += grantSize {
+		n.grant(w)
+	}
+	n.reply(w, request, wire.OK, []byte("{}"))
 	return nil
 }
 

@@ -192,7 +192,8 @@ func (n *Node) Store() *store.Store { return n.store }
 // Session returns the session's number.
 func (n *Node) Session() uint64 { return n.opts.Session }
 
-// Close ends all processes and gives everything back. Idempotent.
+// Close ends all processes and gives everything back but the arena's mapping: Python may have views of it, so the caller
+// unmaps it when they are gone. Idempotent.
 func (n *Node) Close() error {
 	n.mu.Lock()
 	if n.closed {
@@ -214,7 +215,7 @@ func (n *Node) Close() error {
 			err = errors.Join(err, w.unmap())
 		}
 	}
-	return errors.Join(err, n.m.Close(), n.closeMemory())
+	return errors.Join(err, n.m.Close(), n.store.Detach(), n.closeBoard())
 }
 
 func (n *Node) closeMemory() error {
@@ -222,9 +223,14 @@ func (n *Node) closeMemory() error {
 	if n.store != nil {
 		err = n.store.Close()
 	}
-	if n.boardFD >= 0 {
-		err = errors.Join(err, unix.Munmap(n.board), unix.Close(n.boardFD))
-		n.boardFD = -1
+	return errors.Join(err, n.closeBoard())
+}
+
+func (n *Node) closeBoard() error {
+	if n.boardFD < 0 {
+		return nil
 	}
-	return err
+	fd := n.boardFD
+	n.boardFD = -1
+	return errors.Join(unix.Munmap(n.board), unix.Close(fd))
 }

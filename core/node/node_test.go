@@ -111,22 +111,6 @@ func (n *testNode) get(h uint64) (owner.State, []byte) {
 	return s, bytes.Clone(v.Bytes)
 }
 
-func (n *testNode) workersThere() int {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return len(n.workers) - count(n.workers, nil)
-}
-
-func count(ws []*worker, w *worker) int {
-	k := 0
-	for _, x := range ws {
-		if x == w {
-			k++
-		}
-	}
-	return k
-}
-
 func numbers(ns ...uint64) []byte {
 	var b []byte
 	for _, x := range ns {
@@ -168,7 +152,11 @@ func TestTasks(t *testing.T) {
 	if s, v := n.get(n.submit(n.task("control", 0), nil)); s != owner.Ready || !strings.Contains(string(v), "store_capacity") {
 		t.Fatalf("state %d, %q", s, v)
 	}
-	n.Refs([]Delta{{stored, -1}})
+	small := n.submit(n.task("stored", 0), numbers(1000))
+	if s, v := n.get(n.submit(echo, []byte("!"), small, a)); s != owner.Ready || len(v) != 1006 || string(v[1001:]) != "hello" {
+		t.Fatalf("state %d, %d bytes", s, len(v))
+	}
+	n.Refs([]Delta{{stored, -1}, {small, -1}})
 	if n.Store().Stats().Used != 0 {
 		t.Fatalf("left in the store: %+v", n.Store().Stats())
 	}
@@ -189,6 +177,31 @@ func TestWorkerDeath(t *testing.T) {
 	n.mu.Unlock()
 	if started < 4 {
 		t.Fatalf("%d processes for three attempts and a task", started)
+	}
+}
+
+// When the zygote dies so do all workers; another takes its place, and what ran is tried again.
+func TestZygoteDeath(t *testing.T) {
+	t.Parallel()
+	n := openNode(t, "1", 1)
+	echo := n.task("echo", 1)
+	n.get(n.submit(echo, []byte("before")))
+	n.mu.Lock()
+	old := n.zygote
+	n.mu.Unlock()
+	if err := old.cmd.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if s, v := n.get(n.submit(echo, []byte("after"))); s != owner.Ready || string(v) != "after" {
+		t.Fatalf("state %d, %q", s, v)
+	}
+	n.until("another zygote", func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return n.zygote != old
+	})
+	if s, v := n.get(n.submit(echo, []byte("still"))); s != owner.Ready || string(v) != "still" {
+		t.Fatalf("state %d, %q", s, v)
 	}
 }
 

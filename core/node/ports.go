@@ -50,6 +50,9 @@ func (n *Node) Send(id owner.WorkerID, t *owner.TaskMessage) (uint64, error) {
 	size := wire.TaskBytes + wire.Pad8(len(t.Args))
 	for _, d := range t.Deps {
 		size += d.Size()
+		if d.Where == wire.WhereStore {
+			size += 8
+		}
 	}
 	var pos uint64
 	if size <= payloadMax {
@@ -98,8 +101,14 @@ func writeTask(b []byte, t *owner.TaskMessage) {
 	}
 	w.U32(flags)
 	w.Padded(t.Args)
-	for _, d := range t.Deps {
+	for i, d := range t.Deps {
+		if d.Where == wire.WhereStore { // its handle goes along, so that the worker can hold what it has views of
+			d.Refs = 1
+		}
 		w.Value(d)
+		if d.Where == wire.WhereStore {
+			w.U64(t.DepIDs[i])
+		}
 	}
 }
 
@@ -351,6 +360,12 @@ func (n *Node) Wake(word *uint32) {
 	w := atomicWord(word)
 	if w.Swap(waiterDone) == waiterAsleep {
 		n.after = append(n.after, func() { futex.WakeAll(w) })
+	}
+	// The thread may be the one that reads for all, asleep until a worker writes; it is not what called us then.
+	if mode := futex.Word(n.board, wire.BoardMode); mode.CompareAndSwap(wire.ModeGetter, wire.ModePolled) {
+		getter := futex.Word(n.board, wire.BoardGetter)
+		getter.Add(1)
+		n.after = append(n.after, func() { futex.WakeAll(getter) })
 	}
 }
 

@@ -168,6 +168,12 @@ func (c *check) actors() {
 		if !ok || a.object.Slot() != slot || !o.isActor {
 			c.bad("actor %x has no object", uint64(a.object))
 		}
+		if a.template.Detached && !a.struck {
+			c.refs[uint64(a.object)]++
+		}
+		if a.state == dead && c.m.names[nameOf(a.template)] == a.object {
+			c.bad("actor %x is dead and has a name", uint64(a.object))
+		}
 		for _, th := range a.calls.items[a.calls.head:] {
 			if t, ok := c.m.tasks.Get(th); !ok || t.state != sent || t.actor != slot+1 || t.worker != a.worker {
 				c.bad("actor %x: call %x is not on its way", uint64(a.object), uint64(th))

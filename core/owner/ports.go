@@ -21,6 +21,7 @@ type TaskMessage struct {
 	Attempt  int
 	Args     []byte
 	Deps     []wire.Value // values of the top-level references among the arguments
+	DepIDs   []uint64     // their handles
 	Nested   bool         // for a worker that is blocked in get: it runs the task on top of the waiting one
 }
 

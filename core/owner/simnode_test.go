@@ -11,7 +11,10 @@ import (
 // errFullStore is what the simulated node says when arguments that are too large for a ring find no room.
 var errFullStore = errors.New("full")
 
-const simRing = 5 // records in a simulated task ring
+const (
+	simRing          = 5 // records in a simulated task ring
+	detachedTemplate = 8
+)
 
 // Send implements Ports, with rings that are full at times.
 func (s *sim) Send(id WorkerID, tm *TaskMessage) (uint64, error) {
@@ -23,14 +26,14 @@ func (s *sim) Send(id WorkerID, tm *TaskMessage) (uint64, error) {
 		return 0, ErrNoRoom
 	case w.killed || s.rng.IntN(16) == 0 || tm.Nested && len(w.replies) > 3 || !tm.Nested && len(w.tasks) == simRing:
 		return 0, ErrNoRoom
-	case s.rng.IntN(300) == 0 && !tm.Nested:
+	case s.rng.IntN(80) == 0 && !tm.Nested && s.program == nil:
 		j.refused = true
 		if j.tmpl.Type == wire.TaskCreate {
 			j.doomed = true
 		}
 		return 0, errFullStore
 	}
-	if j.ended || tm.Returns != j.tmpl.Returns || tm.Template != j.tmpl || len(tm.Deps) != len(j.deps) {
+	if j.ended || tm.Returns != j.tmpl.Returns || tm.Template != j.tmpl || !slices.Equal(tm.DepIDs, j.deps) || len(tm.Deps) != len(j.deps) {
 		s.fail("job %d sent wrongly: %+v", j.id, tm)
 	}
 	r := record{job: j, task: tm.Task}
@@ -154,6 +157,14 @@ func (s *sim) drive() {
 
 func (s *sim) submit() {
 	j := s.newJob(s.refs, s.rng.IntN(4), false, 0)
+	if h, _ := s.m.ActorNamed("", "d"); j.last != nil && s.rng.IntN(2) == 0 {
+		if h == 0 {
+			j.tmpl = s.templates[detachedTemplate]
+		} else {
+			s.m.Refs(Driver, h, 1) // who finds an actor has a handle to it
+			s.keep(h)
+		}
+	}
 	j.rets = make([]uint64, j.tmpl.Returns)
 	s.accepted(j)
 	sub := s.submission(j, 0, Driver)
@@ -268,12 +279,16 @@ func (s *sim) endWait(w *driverWait) {
 func (s *sim) killActor() {
 	for _, h := range s.refs {
 		if s.isActor(h) && s.rng.IntN(2) == 0 {
-			s.creations[h].doomed = true
-			if err := s.m.Kill(h); err != nil {
-				s.fail("kill: %w", err)
-			}
-			s.m.Schedule(s.now)
+			s.killOne(h)
 			return
 		}
 	}
+}
+
+func (s *sim) killOne(h uint64) {
+	s.creations[h].doomed = true
+	if err := s.m.Kill(h); err != nil {
+		s.fail("kill: %w", err)
+	}
+	s.m.Schedule(s.now)
 }

@@ -202,7 +202,7 @@ func (m *Machine) message(th slab.Handle, t *task) *TaskMessage {
 	tm := &m.scratch
 	*tm = TaskMessage{
 		Task: uint64(th), Template: m.templates[t.template], Returns: int(t.returns), Attempt: int(t.attempt),
-		Args: args, Deps: tm.Deps[:0], Nested: t.nested,
+		Args: args, Deps: tm.Deps[:0], DepIDs: tm.DepIDs[:0], Nested: t.nested,
 	}
 	if t.returns > 0 {
 		tm.Object = handleAt(handles, 0)
@@ -211,8 +211,10 @@ func (m *Machine) message(th slab.Handle, t *task) *TaskMessage {
 		tm.Actor = uint64(m.objects.HandleOf(t.actor - 1))
 	}
 	for i := range t.deps {
-		_, v := m.Look(handleAt(handles, t.returns+i))
+		h := handleAt(handles, t.returns+i)
+		_, v := m.Look(h)
 		tm.Deps = append(tm.Deps, v)
+		tm.DepIDs = append(tm.DepIDs, h)
 	}
 	return tm
 }

@@ -40,7 +40,6 @@ type scenario struct {
 	pool    *resources.Pool
 	s       *Scheduler
 	classes map[string]ClassID
-	counts  map[ClassID]int
 	tasks   map[TaskID]string
 	last    TaskID
 	now     int64

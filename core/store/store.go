@@ -109,6 +109,9 @@ func (s *Store) GiveBack(minBytes, most uint64) (uint64, error) {
 	return done, nil
 }
 
+// Detach gives up the store but leaves its memory mapped, for views that may outlive it: who has them unmaps it.
+func (s *Store) Detach() error { return unix.Close(s.fd) }
+
 // Close unmaps the store. Views of it must be gone.
 func (s *Store) Close() error {
 	return errors.Join(unix.Munmap(s.mem), unix.Close(s.fd))

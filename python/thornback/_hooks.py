@@ -96,6 +96,19 @@ class Hooks:
         return system_error(code, text, fields)
 
     @staticmethod
+    def undecodable(exc: Exception) -> BaseException:
+        """Return the exception for a value that can't be unpickled here."""
+        from .exceptions import RayError, RaySystemError
+
+        if isinstance(exc, RayError):
+            return exc
+        import traceback
+
+        error = RaySystemError(exc, "".join(traceback.format_exception(exc)))
+        error.__cause__ = exc
+        return error
+
+    @staticmethod
     def load(kind: int, name: str, blob: bytes) -> Any:
         """Return the callable, class or method name of a definition."""
         from ._definitions import CLASS, call_captured, load

@@ -74,10 +74,7 @@ def dumps(obj: Any, buffer_callback: Callable[[Any], Any] | None, label: str) ->
 
 
 def _in_words(label: str) -> str:
-    if label in _WORDS:
-        return _WORDS[label]
-    # A keyword may come as its bare name.
-    return f"the argument kwargs[{label!r}]" if label.isidentifier() else f"the argument {label}"
+    return _WORDS.get(label) or f"the argument {label}"
 
 
 def explain(obj: Any, label: str, error: Exception) -> TypeError:

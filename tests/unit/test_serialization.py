@@ -128,7 +128,7 @@ def test_a_cycle_is_no_trap() -> None:
     cycle: list[Any] = [LOCK]
     cycle.insert(0, cycle)
     with pytest.raises(TypeError, match=r"Could not serialize the argument kwargs\['k'\]\[1\]"):
-        _serialization.dumps(cycle, None, "k")
+        _serialization.dumps(cycle, None, "kwargs['k']")
 
 
 def test_what_it_can_pickle() -> None:
