@@ -110,9 +110,7 @@ func (n *Node) Refs(deltas []Delta) {
 	if n.closed {
 		return
 	}
-	for _, d := range deltas {
-		n.m.Refs(owner.Driver, d.Handle, d.Delta)
-	}
+	n.applyDeltas(owner.Driver, deltas)
 }
 
 // Placed is a value as the border tells it: xr_value, with the address of inline bytes in Offset.

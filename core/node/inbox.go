@@ -31,7 +31,7 @@ func (n *Node) Drain() (some, flight bool) {
 	some = n.drain(now)
 	n.m.Tick(now)
 	n.m.Schedule(now)
-	flight = n.m.Ahead()
+	flight = n.m.Ahead() || n.unsent > 0
 	n.unlock()
 	return some, flight
 }
@@ -39,6 +39,13 @@ func (n *Node) Drain() (some, flight bool) {
 // drain reads the rings of all workers whose bit is set. Preconditions: n.mu held.
 func (n *Node) drain(now int64) bool {
 	some := false
+	if n.unsent > 0 {
+		for _, w := range n.workers {
+			if w != nil && len(w.replies) > 0 {
+				n.flushReplies(w)
+			}
+		}
+	}
 	for i := 0; i*64 < len(n.workers); i++ {
 		word := n.bits(i)
 		if word.Load() == 0 {
@@ -81,9 +88,6 @@ func (n *Node) read(w *worker, limit int, now int64) bool {
 			return false
 		}
 		if !ok {
-			if len(w.replies) > 0 {
-				n.flushReplies(w)
-			}
 			return false
 		}
 		w.out.Advance()
@@ -178,12 +182,14 @@ func (n *Node) onDone(w *worker, r *wire.Reader, now int64) error {
 			break
 		}
 		if err := n.takeSpan(w, &v); err != nil {
+			n.freeValues(o.Values)
 			return err
 		}
 		o.Values = append(o.Values, v)
 		o.Inner = append(o.Inner, inner)
 	}
 	if r.Failed() {
+		n.freeValues(o.Values)
 		return fmt.Errorf("%w: DONE", errMessage)
 	}
 	if off, ok := w.taskSpans[task]; ok {
@@ -191,21 +197,42 @@ func (n *Node) onDone(w *worker, r *wire.Reader, now int64) error {
 		n.FreeExtent(off)
 	}
 	if !n.m.Done(w.id, task, o, now) {
-		for _, v := range o.Values {
-			if v.Where == wire.WhereStore {
-				n.FreeExtent(v.Offset)
-			}
-		}
+		n.freeValues(o.Values)
 	}
 	return nil
 }
 
-func (n *Node) onRefs(w *worker, r *wire.Reader) error {
-	for r.Rest() >= wire.RefDeltaBytes {
-		h, d := r.U64(), int64(r.U64())
-		n.m.Refs(w.id, h, max(-1<<30, min(d, 1<<30)))
+// freeValues gives back what values that nobody wants have in the store.
+func (n *Node) freeValues(values []wire.Value) {
+	for _, v := range values {
+		if v.Where == wire.WhereStore {
+			n.FreeExtent(v.Offset)
+		}
 	}
+}
+
+func (n *Node) onRefs(w *worker, r *wire.Reader) error {
+	n.deltas = n.deltas[:0]
+	for r.Rest() >= wire.RefDeltaBytes {
+		n.deltas = append(n.deltas, Delta{r.U64(), int64(r.U64())})
+	}
+	n.applyDeltas(w.id, n.deltas)
 	return nil
+}
+
+// applyDeltas applies what was gained before what was lost: within a batch the order is lost, and a container may be let go
+// in the same one that its content was taken from it.
+func (n *Node) applyDeltas(id owner.WorkerID, deltas []Delta) {
+	for _, d := range deltas {
+		if d.Delta > 0 {
+			n.m.Refs(id, d.Handle, min(d.Delta, 1<<30))
+		}
+	}
+	for _, d := range deltas {
+		if d.Delta < 0 {
+			n.m.Refs(id, d.Handle, max(d.Delta, -1<<30))
+		}
+	}
 }
 
 func (n *Node) onSubmit(w *worker, r *wire.Reader) error {

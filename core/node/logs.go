@@ -23,6 +23,7 @@ const (
 
 const (
 	readChunk   = 64 << 10
+	lineMax     = 64 << 10 // a line that is longer is passed on in pieces
 	stderrLines = 20       // of a dead worker's stderr, in the error that users see
 	stderrBytes = 16 << 10 // looked at for them
 )
@@ -220,6 +221,10 @@ func (s *stream) lines(b []byte) []byte {
 	var out []byte
 	for {
 		i := bytes.IndexByte(s.partial, '\n')
+		if i < 0 && len(s.partial) > lineMax {
+			s.partial = append(s.partial, '\n')
+			i = len(s.partial) - 1
+		}
 		if i < 0 {
 			if len(s.partial) == 0 {
 				s.partial = nil

@@ -53,6 +53,8 @@ type Node struct {
 	bells       []*atomic.Uint32         // to be rung after unlock
 	rung        []*worker                // whose bells these are
 	after       []func()                 // to be done after unlock
+	deltas      []Delta                  // scratch of the reader
+	unsent      int                      // workers whose replies wait for room
 	outcome     owner.Outcome            // scratch of the reader
 	begun       bool
 	submits     uint64

@@ -213,6 +213,9 @@ func (n *Node) reply(w *worker, request uint32, status int32, payload []byte) {
 }
 
 func (n *Node) sendReply(w *worker, r pendingReply) {
+	if len(w.replies) == 0 {
+		n.unsent++
+	}
 	w.replies = append(w.replies, r)
 	n.flushReplies(w)
 }
@@ -232,6 +235,7 @@ func (n *Node) flushReplies(w *worker) {
 	}
 	if len(w.replies) == 0 {
 		w.replies = nil
+		n.unsent--
 	}
 }
 

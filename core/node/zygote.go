@@ -300,6 +300,9 @@ func (n *Node) lose(w *worker, c owner.Cause) {
 	if futex.Word(w.mem, wire.CtlCounted).Swap(0) != 0 {
 		futex.Word(n.board, wire.BoardActive).Add(^uint32(0))
 	}
+	if len(w.replies) > 0 {
+		n.unsent--
+	}
 	n.workers[w.id] = nil
 	if err := w.unmap(); err != nil {
 		n.logs.note(err.Error())
@@ -349,7 +352,7 @@ func (n *Node) zygoteGone(wasReady bool) {
 
 // retireLater ends workers that are idle for long beyond one for each CPU. Preconditions: n.mu held.
 func (n *Node) retireLater() {
-	if n.reaper != nil || n.m.SpareWorkers(max(1, int(n.opts.NumCPUs))) == 0 {
+	if n.reaper != nil || n.m.Stats().Pooled <= max(1, int(n.opts.NumCPUs)) {
 		return
 	}
 	n.reaper = time.AfterFunc(idleKeep, func() {
