@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 import time
@@ -61,7 +62,8 @@ def _parse() -> argparse.Namespace:
     add("--samples", type=int, help="samples per row in one process")
     add("--rows", default="", help="only these rows of thornback's, comma between them")
     add("--peers", help="comma between them, of: " + ",".join(environments.PEERS))
-    add("--thornback-python", default=sys.executable, metavar="PATH")
+    # Absolute, since the scripts run elsewhere; a link of an environment must not be resolved.
+    add("--thornback-python", default=sys.executable, metavar="PATH", type=os.path.abspath)
     add("--without-thornback", action="store_true", help="the peers alone")
     add("--venvs", type=Path, default=launch.HERE.parent / ".venvs", metavar="FOLDER")
     add("--write", action="store_true", help="write the files after a partial run too")

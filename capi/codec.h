@@ -22,6 +22,8 @@
 #define XR_TAG_SYSERR 11 /* tag, 3 zero bytes, uint32 code (_exceptions.py), UTF-8 JSON object of strings ("message" among
                           * them) to the end: made by the node */
 
+#define XR_TAG_NDARRAY 12 /* xr_ndarray_head, ndim x int64 shape, dtype in numpy's notation, elements from `data` on */
+
 typedef struct xr_buffers_head {
     uint8_t tag, _0[3];
     uint32_t nbuf;
@@ -32,6 +34,12 @@ typedef struct xr_arrow_head {
     uint8_t tag, kind, _0[6]; /* kind: chosen by hooks.arrow_write, given back to hooks.arrow_read */
     uint64_t stream_len;
 } xr_arrow_head;
+
+typedef struct xr_ndarray_head {
+    uint8_t tag, order, ndim, dtype_len; /* order: 'C' or 'F' */
+    uint32_t _0;
+    uint64_t data; /* offset of the elements, a multiple of 64 */
+} xr_ndarray_head;
 
 /* Encoded arguments: xr_args_head, then npos positional, then nkw keyword arguments. Each: for a keyword first
  * {uint32 len, uint32 0, UTF-8 name padded to 8}; then xr_arg, then (VALUE) its blob padded to 8. */

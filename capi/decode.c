@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "errors.h"
+#include "ndarray.h"
 #include "pin.h"
 #include "state.h"
 
@@ -37,8 +38,8 @@ static PyObject *loads_memory(const uint8_t *bytes, uint64_t length)
     return result;
 }
 
-/* A read-only memoryview of the whole blob that outlives the call: of a pin, or of a copy. */
-static PyObject *lasting_view(const xr_item *item, int *held)
+/* What exports the whole blob, read-only, and outlives the call: a pin, or a copy. */
+static PyObject *lasting_base(const xr_item *item, int *held)
 {
     PyObject *base;
     if (item->stored && item->handle != 0) {
@@ -51,9 +52,23 @@ static PyObject *lasting_view(const xr_item *item, int *held)
     } else {
         base = PyBytes_FromStringAndSize((const char *)item->bytes, (Py_ssize_t)item->length);
     }
+    return base;
+}
+
+static PyObject *lasting_view(const xr_item *item, int *held)
+{
+    PyObject *base = lasting_base(item, held);
     PyObject *view = base != NULL ? PyMemoryView_FromObject(base) : NULL;
     Py_XDECREF(base);
     return view;
+}
+
+static PyObject *decode_ndarray(const xr_item *item, int *held)
+{
+    PyObject *base = lasting_base(item, held);
+    PyObject *array = base != NULL ? ndarray_decode(item->bytes, item->length, base) : NULL;
+    Py_XDECREF(base);
+    return array;
 }
 
 static PyObject *slice(PyObject *view, uint64_t offset, uint64_t length)
@@ -183,6 +198,8 @@ static PyObject *decode(const xr_item *item, int *held)
         return loads_memory(p + 1, n - 1);
     case XR_TAG_BUFFERS:
         return decode_buffers(item, held);
+    case XR_TAG_NDARRAY:
+        return decode_ndarray(item, held);
     case XR_TAG_ARROW:
         return decode_arrow(item, held);
     case XR_TAG_ERROR:

@@ -338,6 +338,7 @@ PyObject *driver_open(PyObject *module, PyObject *args)
         errno = rc;
         return PyErr_SetFromErrno(PyExc_OSError);
     }
+    S.board = D.session.board;
     S.arena = D.session.arena;
     S.arena_bytes = D.session.arena_bytes;
     S.session = D.session.session;
@@ -353,6 +354,7 @@ PyObject *driver_close(PyObject *module, PyObject *unused)
         S.engine = &xr_dead_engine;
         S.session = 0;
         end_session();
+        S.board = NULL;
         deltas_clear();
         pins_leave_arena(D.session.session, D.session.arena, D.session.arena_bytes);
     }

@@ -1,5 +1,7 @@
 #include "encode.h"
 
+#include "copy.h"
+#include "ndarray.h"
 #include "state.h"
 
 #define XR_COPY_WITHOUT_GIL (256u * 1024u) /* shorter copies take less time than giving the GIL up */
@@ -244,6 +246,10 @@ int blob_prepare(xr_blob *b, PyObject *value, const char *label)
     if (prepare_plain(b, value)) {
         return 0;
     }
+    int array = ndarray_prepare(b, value);
+    if (array != 0) {
+        return array < 0 ? -1 : 0;
+    }
     int arrow = is_arrow_type(Py_TYPE(value));
     if (arrow > 0) {
         arrow = prepare_arrow(b, value);
@@ -268,7 +274,7 @@ static void write_buffers(xr_blob *b, uint8_t *target)
         span.length = (uint64_t)b->views[i].len;
         memcpy(target + sizeof head + i * sizeof span, &span, sizeof span);
         memset(target + end, 0, span.offset - end); /* what lay here is not the reader's business */
-        memcpy(target + span.offset, b->views[i].buf, span.length);
+        xr_copy(target + span.offset, b->views[i].buf, span.length, S.board);
         end = span.offset + span.length;
     }
 }
@@ -317,9 +323,11 @@ int blob_write(xr_blob *b, uint8_t *target)
     PyThreadState *thread = b->size > XR_COPY_WITHOUT_GIL ? session_release_gil() : NULL;
     if (b->tag == XR_TAG_BUFFERS) {
         write_buffers(b, target);
+    } else if (b->tag == XR_TAG_NDARRAY) {
+        ndarray_write(b, target);
     } else {
         target[0] = b->tag;
-        memcpy(target + 1, b->body, b->body_len);
+        xr_copy(target + 1, b->body, b->body_len, S.board);
     }
     if (thread != NULL) {
         session_take_gil(thread);

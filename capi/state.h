@@ -27,10 +27,12 @@ typedef struct xr_state {
     PyObject *pickle_options;  /* {"protocol": 5, "buffer_callback": buffer_callback} */
     PyObject *buffer_callback; /* takes buffers for the encoding in progress */
     PyObject *restore_ref;
+    PyObject *ndarray_type, *dtype_type, *dtypes; /* numpy's, NULL before they were needed; dtypes: by notation */
     PyObject *arrow_types; /* type -> bool: whether it exports Arrow; emptied when it gets large */
 
     const xr_engine *engine; /* never NULL: xr_dead_engine where there is no session */
     uint64_t session;        /* 0: no session */
+    const xr_board *board;   /* NULL without a session */
     const uint8_t *arena;    /* readable by this process */
     uint64_t arena_bytes;
     int forked;           /* this process is the child of one with a session: xr_dead_engine for good */

@@ -140,6 +140,7 @@ static int set_up(int channel_fd, int board_fd, int arena_fd, uint64_t arena_byt
     }
     W.arena_fd = arena_fd;
     worker_is_main = 1;
+    S.board = board;
     S.arena = arena;
     S.arena_bytes = arena_bytes;
     S.session = session;
