@@ -15,12 +15,11 @@ if TYPE_CHECKING:
     from ._session import SessionFolder
 
 # Imported ahead in the zygote when the driver has them: slow to import, without threads, and not
-# disturbed by a fork. In this order, so that each finds what it needs.
+# disturbed by a fork. In this order, so that each finds what it needs. Polars starts threads.
 _AHEAD = (
     "numpy",
     "pyarrow",
     "pandas",
-    "polars",
     "scipy",
     "sklearn",
     "sklearn.ensemble",

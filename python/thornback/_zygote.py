@@ -33,8 +33,10 @@ _STATE_VARIABLE = "THORNBACK_ZYGOTE_STATE"
 FOLDER_VARIABLE = "THORNBACK_SESSION_FOLDER"
 _PACKET_BYTES_MAX = 1 << 20
 _FDS_MAX = 4
-# How long nothing must happen before the zygote spends time on imports.
+# How long to wait for the order of the first worker before imports begin.
 _IDLE_MS = 20
+# Keeps pyarrow's allocator from starting a thread when it is imported.
+_NO_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 _WATCH_S = 0.1
 # Libraries that start threads when they are imported, unless one of these says 1.
 THREAD_VARIABLES = (
@@ -64,6 +66,7 @@ class Zygote:
         self._shared: list[int] = []  # board, arena
         self._workers: dict[int, int] = {}  # pid -> index
         self._preload: list[str] = []
+        self._held: list[tuple[dict[str, Any], list[int]]] = []  # forks that wait for the imports
         self._banned: list[str] = []
         self._poller = select.poll()
         self._driver = -1  # a descriptor of the process
@@ -77,8 +80,9 @@ class Zygote:
         poller.register(self._socket.fileno(), select.POLLIN)
         poller.register(self._wake_read, select.POLLIN)
         self._reap()  # those that ended while the process was started anew
+        self._fork_held()
         while True:
-            events = dict(poller.poll(_IDLE_MS if self._preload else None))
+            events = dict(poller.poll(self._patience_ms()))
             if self._wake_read in events:
                 self._drain_wakeups()
                 self._reap()
@@ -88,6 +92,11 @@ class Zygote:
                 self._receive()
             if not events and self._preload:
                 self._import_one()
+
+    def _patience_ms(self) -> int | None:
+        if not self._preload:
+            return None
+        return 0 if self._workers else _IDLE_MS
 
     def _drain_wakeups(self) -> None:
         try:
@@ -174,6 +183,11 @@ class Zygote:
     # --- workers ----------------------------------------------------------------------------
 
     def _fork(self, order: dict[str, Any], fds: list[int]) -> None:
+        # The first is needed at once. The others gain more from the imports than they lose by
+        # waiting for them: each would spend as long on its own.
+        if self._preload and self._workers:
+            self._held.append((order, fds))
+            return
         threads = len(os.listdir("/proc/self/task"))
         try:
             if threads != 1:
@@ -249,6 +263,8 @@ class Zygote:
         name = self._preload.pop(0)
         before = {variable: os.environ.get(variable) for variable in THREAD_VARIABLES}
         os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+        for variable, value in _NO_THREAD.items():
+            os.environ.setdefault(variable, value)
         self._watch_node(True)
         try:
             __import__(name)
@@ -266,6 +282,14 @@ class Zygote:
             print(f"{name} starts threads, starting anew without it", file=sys.stderr, flush=True)
             self._start_anew(name)
         gc.collect()
+        self._fork_held()
+
+    def _fork_held(self) -> None:
+        """Fork what has waited for the imports, once they are done."""
+        if not self._preload:
+            held, self._held = self._held, []
+            for order, fds in held:
+                self._fork(order, fds)
 
     def _watch_node(self, on: bool) -> None:
         """Look for the node's end now and then: an import can take seconds."""
@@ -301,19 +325,24 @@ class Zygote:
             "shared": self._shared,
             "workers": list(self._workers.items()),
             "banned": [*self._banned, culprit],
+            "held": self._held,
             "socket": self._socket.fileno(),
         }
         memory = os.memfd_create("state", 0)
         os.write(memory, json.dumps(state).encode())
-        for fd in (self._socket.fileno(), *self._shared):
+        for fd in (self._socket.fileno(), *self._shared, *self._held_fds()):
             os.set_inheritable(fd, True)
         os.environ[_STATE_VARIABLE] = str(memory)
         os.execv(sys.executable, sys.orig_argv)
 
+    def _held_fds(self) -> list[int]:
+        return [fd for _, fds in self._held for fd in fds]
+
     def resume(self, state: dict[str, Any]) -> None:
         """Take over from the process that this one replaced."""
         self._shared = state["shared"]
-        for fd in (self._socket.fileno(), *self._shared):
+        self._held = [(order, fds) for order, fds in state["held"]]
+        for fd in (self._socket.fileno(), *self._shared, *self._held_fds()):
             os.set_inheritable(fd, False)
         self._workers = dict(state["workers"])
         self._banned = state["banned"]
