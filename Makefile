@@ -52,11 +52,11 @@ wheel: dist/.built ## Build the abi3 wheel into dist/
 	@ls -l dist/*.whl
 
 .PHONY: bench
-bench: $(STAMPS)/installed ## Full benchmark against Ray and others (BENCH_ARGS=...)
+bench: $(STAMPS)/bench ## Full benchmark against Ray and others (BENCH_ARGS=...)
 	$(PYTHON) benchmarks/run.py --thornback-python $(VPY) $(BENCH_ARGS)
 
 .PHONY: bench-quick
-bench-quick: $(STAMPS)/installed ## Main benchmark rows against Ray, under 3 minutes
+bench-quick: $(STAMPS)/bench ## Main benchmark rows against Ray, under 3 minutes
 	$(PYTHON) benchmarks/run.py --quick --thornback-python $(VPY) $(BENCH_ARGS)
 
 # ---- Tests --------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ $(STAMPS)/venv:
 
 dist/.built: $(SOURCES) | $(STAMPS)/venv
 	@mkdir -p $(@D) && rm -f dist/thornback-*.whl
-	$(PIP) wheel --no-deps --wheel-dir dist .
+	THORNBACK_WERROR=1 $(PIP) wheel --no-deps --wheel-dir dist .
 	@touch $@
 
 # The dependencies come with the first install; later wheels only replace the package.
@@ -166,7 +166,11 @@ $(STAMPS)/demo: examples/requirements.txt $(STAMPS)/venv
 	$(PIP) install -r examples/requirements.txt
 	@touch $@
 
+$(STAMPS)/bench: benchmarks/requirements.txt $(STAMPS)/installed
+	$(PIP) install -r benchmarks/requirements.txt
+	@touch $@
+
 $(STAMPS)/asan: $(SOURCES) $(STAMPS)/test
 	rm -rf $(ASAN_SITE)
-	THORNBACK_ASAN=1 $(PIP) install --no-deps --target $(ASAN_SITE) .
+	THORNBACK_WERROR=1 THORNBACK_ASAN=1 $(PIP) install --no-deps --target $(ASAN_SITE) .
 	@touch $@

@@ -21,6 +21,10 @@ LINGER = """
 """
 
 
+# Drivers here write a line at one go: print writes it in pieces, between which workers' lines
+# may come.
+
+
 def lines_of(room: Room, body: str, expected: list[str], stream: str = "out") -> list[str]:
     """Run a driver until each of the expected patterns stands in one of its lines."""
     driver = room.start(body + LINGER)
@@ -46,7 +50,7 @@ def test_a_task_prints(room: Room) -> None:
         print("from a task")
         return os.getpid()
 
-    print("pid is", ray.get(f.remote()), flush=True)
+    sys.stdout.write(f"pid is {ray.get(f.remote())}\\n")
     """
     lines = lines_of(room, body, ["from a task", "pid is"])
     pid = re.search(r"pid is (\d+)", "\n".join(lines)).group(1)  # type: ignore[union-attr]
@@ -65,7 +69,7 @@ def test_an_actor_prints(room: Room) -> None:
             return os.getpid()
 
     c = Counter.remote()
-    print("pid is", ray.get(c.m.remote()), flush=True)
+    sys.stdout.write(f"pid is {ray.get(c.m.remote())}\\n")
     """
     lines = lines_of(room, body, ["from a method", "made", "pid is"])
     pid = re.search(r"pid is (\d+)", "\n".join(lines)).group(1)  # type: ignore[union-attr]

@@ -273,11 +273,11 @@ class Zygote:
             print(f"{name} can't be imported ahead: {error!r}", file=sys.stderr, flush=True)
         finally:
             self._watch_node(False)
-            for variable, value in before.items():
-                if value is None:
+            for variable, old in before.items():
+                if old is None:
                     os.environ.pop(variable, None)
                 else:
-                    os.environ[variable] = value
+                    os.environ[variable] = old
         if len(os.listdir("/proc/self/task")) != 1:
             print(f"{name} starts threads, starting anew without it", file=sys.stderr, flush=True)
             self._start_anew(name)

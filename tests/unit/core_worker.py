@@ -1,4 +1,4 @@
-"""A worker process for test_core_worker.py: the smallest hooks that do, and the tasks themselves."""
+"""A worker process for test_core_worker.py: the smallest hooks that do, and the tasks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Hooks:
     def dumps(obj, buffer_callback, label):
         try:
             return pickle.dumps(obj, protocol=5, buffer_callback=buffer_callback)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # pickling runs code of the object
             raise TypeError(f"cannot pickle {label}: {error}") from None
 
     @staticmethod
@@ -67,6 +67,10 @@ class Hooks:
     @staticmethod
     def system_error(code, text):
         return EngineError(code, text)
+
+    @staticmethod
+    def undecodable(exc):
+        return exc
 
     @staticmethod
     def load(kind, name, blob):
