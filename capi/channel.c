@@ -200,7 +200,13 @@ static int has_work(const xr_channel *c, const uint32_t *done, int with_tasks)
 static int spin(xr_channel *c, const uint32_t *done, int with_tasks, int64_t deadline)
 {
     int64_t budget = xr_spin_budget(&c->spin, c->board);
-    if (budget == 0) {
+    if (budget == 0) { /* the cores are taken: whoever has work for us may be waiting for this one */
+        for (int i = 0; i < XR_SPIN_YIELDS; i++) {
+            sched_yield();
+            if (has_work(c, done, with_tasks)) {
+                return 1;
+            }
+        }
         return 0;
     }
     int64_t start = xr_now();

@@ -17,6 +17,7 @@
 #define XR_SPIN_MIN_NS 2000
 #define XR_SPIN_QUIET_NS 5000 /* so long without a system call; then the core is offered to others in between */
 #define XR_SPIN_EXPLORE 32    /* every so many waits the whole budget is tried, whatever was learnt */
+#define XR_SPIN_YIELDS 3      /* where spinning would be in vain, the core is offered so often before a sleep */
 #define XR_NEVER INT64_MAX
 
 typedef struct xr_spin {
