@@ -131,6 +131,10 @@ int errors_raise(int32_t code, const char *text, size_t len)
         return errors_system(XR_SYSTEM_OBJECT_LOST, text, len);
     case XR_EINVAL:
         return raise_message(PyExc_ValueError, text, len);
+    case XR_EPOISONED:
+        PyErr_SetString(PyExc_RuntimeError, "the engine had an internal error before, reported on standard error; "
+                                            "start a new process");
+        return -1;
     case XR_ECLOSED:
         PyErr_SetString(PyExc_RuntimeError, "the session has been closed");
         return -1;
@@ -141,6 +145,10 @@ int errors_raise(int32_t code, const char *text, size_t len)
 
 PyObject *errors_control(int32_t code, const char *text, size_t len)
 {
+    if (code == XR_EPOISONED) {
+        errors_raise(code, text, len);
+        return NULL;
+    }
     PyObject *whole = text_of(text, len);
     PyObject *message = message_of(text, len);
     PyObject *number = PyLong_FromLong(code);

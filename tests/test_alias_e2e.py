@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from support.programs import Room
+
 pytestmark = [pytest.mark.only_thornback]
 
 _PROGRAM = textwrap.dedent(
@@ -88,3 +90,16 @@ def test_workers_without_the_alias_do_not_get_it(tmp_path: Path) -> None:
         """
     (tmp_path / "program.py").write_text(textwrap.dedent(program))
     assert _run(["program.py"], tmp_path) == "True\n"
+
+
+def test_the_release_that_libraries_ask_for(room: Room) -> None:
+    body = """
+    import importlib.metadata
+    import thornback
+    own = thornback.__version__
+    thornback.install_as_ray()
+    import ray
+    assert ray.__version__ == importlib.metadata.version("ray") == "2.60.0" != own
+    assert ray.get(ray.remote(lambda: __import__("ray").__version__).remote()) == "2.60.0"
+    """
+    room.run(body, init=False).ok()

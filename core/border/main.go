@@ -133,6 +133,12 @@ func xr_close() (rc C.int32_t) {
 	if n == nil {
 		return C.XR_OK
 	}
+	if poisoned.Load() {
+		if err := n.Abandon(); err != nil {
+			os.Stderr.WriteString("thornback: " + err.Error() + "\n")
+		}
+		return C.XR_EPOISONED
+	}
 	if err := n.Close(); err != nil {
 		os.Stderr.WriteString("thornback: " + err.Error() + "\n")
 		return C.XR_ESYSTEM

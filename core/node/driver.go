@@ -14,14 +14,13 @@ const drainEvery = 16
 
 // Submit submits for the driver. It reports whether tasks are queued behind others.
 func (n *Node) Submit(tid uint32, s *owner.Submission) (flight bool, err error) {
-	n.mu.Lock()
-	if n.closed {
-		n.mu.Unlock()
+	if !n.enter() {
 		return false, ErrClosed
 	}
+	defer n.rescue()
 	t, ok := n.m.Template(tid)
 	if !ok {
-		n.mu.Unlock()
+		n.unlock()
 		return false, owner.ErrStale
 	}
 	s.Template, s.From = t, owner.Driver
@@ -40,11 +39,11 @@ func (n *Node) Submit(tid uint32, s *owner.Submission) (flight bool, err error) 
 
 // Put makes an object for the driver. A stored value's extent came from Alloc.
 func (n *Node) Put(v wire.Value, inner []uint64) (uint64, error) {
-	n.mu.Lock()
-	defer n.unlock()
-	if n.closed {
+	if !n.enter() {
 		return 0, ErrClosed
 	}
+	defer n.rescue()
+	defer n.unlock()
 	if v.Where == wire.WhereStore {
 		if _, mine := n.driverSpans[v.Offset]; !mine {
 			return 0, owner.ErrStale
@@ -56,11 +55,11 @@ func (n *Node) Put(v wire.Value, inner []uint64) (uint64, error) {
 
 // Alloc takes an extent for an object that the driver writes; its memory is reserved.
 func (n *Node) Alloc(bytes uint64) (uint64, error) {
-	n.mu.Lock()
-	if n.closed {
-		n.mu.Unlock()
+	if !n.enter() {
 		return 0, ErrClosed
 	}
+	defer n.rescue()
+	n.allocs++
 	e, err := n.store.Alloc(bytes)
 	if err != nil && n.drain(n.now()) { // something that was let go may still lie in the rings
 		e, err = n.store.Alloc(bytes)
@@ -105,11 +104,11 @@ type Delta struct {
 
 // Refs applies changes of the driver's references.
 func (n *Node) Refs(deltas []Delta) {
-	n.mu.Lock()
-	defer n.unlock()
-	if n.closed {
+	if !n.enter() {
 		return
 	}
+	defer n.rescue()
+	defer n.unlock()
 	n.applyDeltas(owner.Driver, deltas)
 }
 
@@ -122,11 +121,11 @@ type Placed struct {
 // Look tells the states of objects, in order until most ready ones are found, and, if values is not nil, where the ready ones lie. It returns how many are ready.
 // Addresses are valid as long as the caller holds the object.
 func (n *Node) Look(handles []uint64, most int, states []byte, values []Placed) (int, error) {
-	n.mu.Lock()
-	defer n.unlock()
-	if n.closed {
+	if !n.enter() {
 		return 0, ErrClosed
 	}
+	defer n.rescue()
+	defer n.unlock()
 	ready := 0
 	for i, h := range handles {
 		if ready == most {
@@ -151,11 +150,11 @@ func (n *Node) Look(handles []uint64, most int, states []byte, values []Placed) 
 
 // WaitBegin registers a waiting thread; see capi/thornback.h. The word stays valid until WaitEnd.
 func (n *Node) WaitBegin(handles []uint64, need int, failFast bool) (uint64, *uint32, error) {
-	n.mu.Lock()
-	defer n.unlock()
-	if n.closed {
+	if !n.enter() {
 		return 0, nil, ErrClosed
 	}
+	defer n.rescue()
+	defer n.unlock()
 	return n.m.WaitBegin(handles, need, failFast)
 }
 
@@ -166,31 +165,30 @@ func (n *Node) WaitEnd(id uint64) {
 
 // Define registers a function, class or method.
 func (n *Node) Define(kind uint32, name string, blob []byte, digest [16]byte) (uint32, error) {
-	n.mu.Lock()
-	defer n.unlock()
-	if n.closed {
+	if !n.enter() {
 		return 0, ErrClosed
 	}
+	defer n.rescue()
+	defer n.unlock()
 	return n.define(kind, name, blob, digest)
 }
 
 // Template registers options.
 func (n *Node) Template(text []byte) (uint32, error) {
-	n.mu.Lock()
-	defer n.unlock()
-	if n.closed {
+	if !n.enter() {
 		return 0, ErrClosed
 	}
+	defer n.rescue()
+	defer n.unlock()
 	return n.template(text)
 }
 
 // Control runs an operation of the control table.
 func (n *Node) Control(op string, request []byte) (answer []byte, code int32, err error) {
-	n.mu.Lock()
-	if n.closed {
-		n.mu.Unlock()
+	if !n.enter() {
 		return nil, wire.EClosed, ErrClosed
 	}
+	defer n.rescue()
 	answer, code, err = n.control(op, request)
 	n.m.Schedule(n.now())
 	n.unlock()

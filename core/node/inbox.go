@@ -22,11 +22,10 @@ var errMessage = errors.New("node: malformed message")
 // Drain reads what workers wrote, and acts on it. It reports whether there was something, and whether tasks are queued
 // behind others, so that it should be called again soon.
 func (n *Node) Drain() (some, flight bool) {
-	n.mu.Lock()
-	if n.closed {
-		n.mu.Unlock()
+	if !n.enter() {
 		return false, false
 	}
+	defer n.rescue()
 	now := n.now()
 	some = n.drain(now)
 	n.m.Tick(now)
@@ -374,6 +373,7 @@ func (n *Node) onAsk(w *worker, kind uint16, request uint32, task uint64, r *wir
 
 // onAlloc takes an extent for a worker; new memory is reserved after the lock is released, then the answer goes out.
 func (n *Node) onAlloc(w *worker, request uint32, bytes uint64) {
+	n.allocs++
 	e, err := n.store.Alloc(bytes)
 	if err != nil {
 		n.replyError(w, request, wire.EFull, n.fullError(err).Error())

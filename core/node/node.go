@@ -33,16 +33,18 @@ var ErrClosed = errors.New("node: closed")
 
 // Node is one machine's part of the engine.
 type Node struct {
-	opts    Options
-	started time.Time
-	board   []byte
-	boardFD int
-	store   *store.Store
-	zygote  *zygote
-	logs    *logs
-	names   *resources.Names
+	opts     Options
+	started  time.Time
+	board    []byte
+	boardFD  int
+	store    *store.Store
+	zygote   *zygote
+	coolKeep uint64 // bytes of free memory that the store keeps
+	logs     *logs
+	names    *resources.Names
 
 	mu          sync.Mutex
+	inside      bool                     // a call has entered and not yet unlocked
 	closed      bool                     // guarded by mu, as is all below
 	m           *owner.Machine           //
 	pool        *resources.Pool          //
@@ -61,6 +63,8 @@ type Node struct {
 	failures    int                 // workers in a row that ended before they were ready
 	incarnation uint64              // counts workers ever started
 	driverSpans map[uint64]struct{} // extents that the driver has allocated and not yet put
+	cooler      *time.Timer         // gives free memory back
+	allocs      uint64              // extents ever taken
 	reaper      *time.Timer         // ends workers that are idle for long
 }
 
@@ -69,6 +73,7 @@ func Open(opts Options) (*Node, error) {
 	n := &Node{
 		opts: opts, started: time.Now(), names: resources.NewNames(), defined: map[definitionKey]uint32{},
 		templates: map[string]uint32{}, driverSpans: map[uint64]struct{}{}, boardFD: -1,
+		coolKeep:    coolKeep,
 		definitions: []*definition{nil}, // 0 is no definition
 	}
 	total, err := opts.total(n.names)
@@ -145,14 +150,39 @@ func cpus() int {
 // now is nanoseconds on the node's own clock.
 func (n *Node) now() int64 { return int64(time.Since(n.started)) }
 
-// do runs f under the lock, lets the machine act on what f told it, and does afterwards what must not be done under the
-// lock. It does nothing once the node is closed.
-func (n *Node) do(f func()) bool {
+// enter takes the lock; false, and no lock, when the node is closed. Each call that enters defers rescue, and ends by unlock.
+func (n *Node) enter() bool {
 	n.mu.Lock()
 	if n.closed {
 		n.mu.Unlock()
 		return false
 	}
+	n.inside = true
+	return true
+}
+
+// rescue releases the lock of a call that panics, so that no other thread waits for it for ever, and lets the panic go on
+// to the border's guard. The node's state is not to be trusted any more: it counts as closed.
+func (n *Node) rescue() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if n.inside {
+		n.inside = false
+		n.closed = true
+		n.mu.Unlock()
+	}
+	panic(p)
+}
+
+// do runs f under the lock, lets the machine act on what f told it, and does afterwards what must not be done under the
+// lock. It does nothing once the node is closed.
+func (n *Node) do(f func()) bool {
+	if !n.enter() {
+		return false
+	}
+	defer n.rescue()
 	f()
 	n.m.Schedule(n.now())
 	n.unlock()
@@ -161,6 +191,7 @@ func (n *Node) do(f func()) bool {
 
 // unlock releases the lock and does what was put off. Preconditions: n.mu held.
 func (n *Node) unlock() {
+	n.inside = false
 	if len(n.bells) == 0 && len(n.after) == 0 {
 		n.mu.Unlock()
 		return
@@ -203,8 +234,10 @@ func (n *Node) Close() error {
 		return nil
 	}
 	n.closed = true
-	if n.reaper != nil {
-		n.reaper.Stop()
+	for _, t := range []*time.Timer{n.reaper, n.cooler} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 	n.mu.Unlock()
 	err := n.zygote.close()
@@ -218,6 +251,13 @@ func (n *Node) Close() error {
 		}
 	}
 	return errors.Join(err, n.m.Close(), n.store.Detach(), n.closeBoard())
+}
+
+// Abandon ends the processes of a node that has panicked, whose state is not to be touched; its memory stays mapped.
+func (n *Node) Abandon() error {
+	err := n.zygote.close()
+	n.logs.close()
+	return err
 }
 
 func (n *Node) closeMemory() error {

@@ -358,3 +358,32 @@ func TestClosed(t *testing.T) {
 		t.Error("a closed node has something to read")
 	}
 }
+
+func TestCool(t *testing.T) {
+	n := openNode(t, "1", 1)
+	n.coolKeep = 2 << 20
+	const big = 12 << 20
+	off, err := n.Alloc(big)
+	if err != nil {
+		t.Fatal(err)
+	}
+	touched := func() uint64 { return n.Store().Stats().Touched }
+	n.cool(n.allocs)
+	if touched() != big {
+		t.Errorf("%d bytes touched while they are used", touched())
+	}
+	if err := n.Abort(off); err != nil {
+		t.Fatal(err)
+	}
+	n.cool(n.allocs - 1) // somebody has allocated meanwhile
+	if touched() != big {
+		t.Errorf("%d bytes left although the store is in use", touched())
+	}
+	n.cool(n.allocs)
+	if touched() != n.coolKeep {
+		t.Errorf("%d bytes left, %d are to be kept", touched(), n.coolKeep)
+	}
+	if again, err := n.Alloc(big); err != nil || n.Abort(again) != nil {
+		t.Errorf("the store can't be used again: %v", err)
+	}
+}

@@ -155,6 +155,7 @@ type span struct{ offset, length uint64 }
 // indirect takes a piece of the arena for a payload that is too large for a ring. It is reserved here, under the lock: such
 // payloads are rare and mostly below a megabyte.
 func (n *Node) indirect(size int) (span, []byte, error) {
+	n.allocs++
 	e, err := n.store.Alloc(uint64(size))
 	if err != nil {
 		return span{}, nil, n.fullError(err)
@@ -357,6 +358,7 @@ func (n *Node) FreeExtent(offset uint64) {
 	if err := n.store.Free(offset); err != nil {
 		panic("node: an object's extent is not allocated: " + err.Error())
 	}
+	n.coolLater()
 }
 
 // Wake implements owner.Ports. The word is waiterAsleep while its thread sleeps on it.

@@ -120,25 +120,35 @@ func (s *Store) Slice(offset, n uint64) ([]byte, bool) {
 	return s.mem[offset : offset+n : offset+n], true
 }
 
-// GiveBack returns free memory of at least minBytes per extent to the system, most total bytes at the most, and reports how
-// much it was.
+// GiveBack returns free memory to the system, in pieces of at least minBytes (but the last) from the ends of free extents,
+// most bytes at the most, and reports how much it was.
 func (s *Store) GiveBack(minBytes, most uint64) (uint64, error) {
 	var done uint64
 	for done < most {
-		e, ok := s.arena.Take(minBytes)
-		if !ok {
-			return done, nil
+		n, err := s.giveBackOne(minBytes, most-done)
+		done += n
+		if n == 0 || err != nil {
+			return done, err
 		}
-		err := unix.Fallocate(s.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(e.Offset), int64(e.Length))
-		if freeErr := s.arena.FreeCold(e.Offset); err == nil {
-			err = freeErr
-		}
-		if err != nil {
-			return done, fmt.Errorf("store: give back %d bytes: %w", e.Length, err)
-		}
-		done += e.Length
 	}
 	return done, nil
+}
+
+// giveBackOne gives back one piece.
+func (s *Store) giveBackOne(minBytes, most uint64) (uint64, error) {
+	for e := range s.arena.FreeExtents(minBytes) {
+		n := min(e.Length, (most+arena.Granularity-1)&^(arena.Granularity-1))
+		at := e.Offset + e.Length - n
+		err := unix.Fallocate(s.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(at), int64(n))
+		if err == nil {
+			err = s.arena.Released(at, n)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("store: give back %d bytes: %w", n, err)
+		}
+		return n, nil
+	}
+	return 0, nil
 }
 
 // Detach gives up the store but leaves its memory mapped, for views that may outlive it: who has them unmaps it.

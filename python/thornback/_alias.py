@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 ALIAS = "ray"
 PACKAGE = "thornback"
-# Set to 1 for a worker whose driver has the alias; workers install it before they run anything.
-ALIAS_VARIABLE = "THORNBACK_AS_RAY"
 
 
 def install_as_ray() -> None:
@@ -29,7 +27,7 @@ def install_as_ray() -> None:
 
     Call it before anything imports ray; calling it again changes nothing. ``find_spec("ray")`` and
     ``importlib.metadata.version("ray")``, with the release that this package is compatible with,
-    answer too. A real Ray that is installed stays as it is, and other processes of the user's don't
+    answer too, and ``__version__`` says that release from then on. A real Ray that is installed stays as it is, and other processes of the user's don't
     notice. Call it before `init`: workers that run already don't get it.
 
     Raises
@@ -55,24 +53,13 @@ def install_as_ray() -> None:
             f"of {where} is imported already in this process"
         )
     sys.meta_path.insert(0, _AliasFinder())
+    # Libraries choose what they call by `ray.__version__`.
+    sys.modules[PACKAGE].__version__ = RAY_RELEASE  # type: ignore[attr-defined]
 
 
 def alias_installed() -> bool:
     """Return whether ``import ray`` means this package in this process."""
     return any(isinstance(finder, _AliasFinder) for finder in sys.meta_path)
-
-
-def alias_environment() -> dict[str, str]:
-    """Return what to add to the environment of a worker, so that it does as this process."""
-    return {ALIAS_VARIABLE: "1"} if alias_installed() else {}
-
-
-def install_if_asked() -> None:
-    """Install the alias when the environment says that the driver has it: for a worker's start."""
-    import os
-
-    if os.environ.get(ALIAS_VARIABLE) == "1":
-        install_as_ray()
 
 
 def _imported_real_ray() -> ModuleType | None:

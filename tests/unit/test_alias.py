@@ -174,14 +174,13 @@ def test_installing_twice_changes_nothing(python: Python) -> None:
     python(
         """
         import sys
-        from thornback._alias import alias_environment, alias_installed, install_as_ray
-        assert not alias_installed() and alias_environment() == {}
+        from thornback._alias import alias_installed, install_as_ray
+        assert not alias_installed()
         install_as_ray()
         finders = list(sys.meta_path)
         import ray.extra
         install_as_ray()
         assert sys.meta_path == finders and alias_installed()
-        assert alias_environment() == {"THORNBACK_AS_RAY": "1"}
         """
     )
 
@@ -247,19 +246,6 @@ def test_real_ray_that_is_not_imported_stays_behind_the_alias(
             raise AssertionError
         """
     )
-
-
-@pytest.mark.parametrize(("value", "expected"), [("1", True), ("0", False), ("", False)])
-def test_workers_do_as_their_environment_says(python: Python, value: str, expected: bool) -> None:
-    said = python(
-        """
-        from thornback._alias import alias_installed, install_if_asked
-        install_if_asked()
-        print(alias_installed())
-        """,
-        env={"THORNBACK_AS_RAY": value},
-    )
-    assert said.strip() == str(expected)
 
 
 def test_importing_the_modules_is_light(python: Python) -> None:

@@ -14,6 +14,8 @@ import __main__
 import thornback
 from thornback import _core
 
+pytestmark = pytest.mark.asan
+
 
 def round_trip(value: Any) -> Any:
     return _core.decode(_core.encode(value))

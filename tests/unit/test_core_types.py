@@ -19,6 +19,8 @@ import pytest
 import thornback  # noqa: F401 - installs the hooks
 from thornback import _core
 
+pytestmark = pytest.mark.asan
+
 
 def ref(handle: int = 5, session: int = 77) -> Any:
     """Return a reference of a session that is long over."""

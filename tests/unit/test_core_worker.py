@@ -15,6 +15,8 @@ from thornback import _core
 from . import fake_node as fn
 from .fake_node import Dep, FakeNode, arguments, blob, inline, stored, value_of
 
+pytestmark = pytest.mark.asan
+
 
 @pytest.fixture
 def node() -> Iterator[FakeNode]:
