@@ -25,8 +25,9 @@ class Passage:
     count : int, tasks
     submit_s : float, all calls of ``.remote()``
     drain_s : float, from the holder's release to the last result, in seconds
-    per_task_s : float, submission plus draining after the first result, for one task;
-        without the release's own delay, which would weigh on short queues only
+    per_task_s : float, submission plus draining from the end of the holder on, for one task;
+        without the delay until the holder notices its release, which would weigh on short
+        queues only, and with all work that is done for the queue's tasks
     driver_bytes : int, growth of the driver's resident memory when all were queued
     cpu_s : float, CPU time of the whole tree
     """
@@ -44,10 +45,11 @@ def _hold(ray: Any, path: str) -> Any:
     running, poll_s = path + ".running", _POLL_S
 
     @ray.remote(num_cpus=harness.CPUS)
-    def hold() -> None:
+    def hold() -> float:
         open(running, "w").close()
         while os.path.exists(path):
             time.sleep(poll_s)
+        return time.perf_counter()  # the system's monotonic clock, the same in all processes
 
     ref = hold.remote()
     limit = time.monotonic() + _HOLD_LIMIT_S
@@ -77,19 +79,17 @@ def passage(bench: harness.Bench, task: Any, count: int) -> Passage:
         grown_bytes = processes.rss_bytes(os.getpid()) - before_bytes
         os.unlink(path)
         released = time.perf_counter()
-        ray.get(refs[0])
-        first = time.perf_counter()
         results = ray.get(refs)
         drained = time.perf_counter()
         cpu = bench.cpu_seconds() - cpu
         assert len(results) == count
         assert results[-1] == b"ok"
-        ray.get(holder)
+        ended = ray.get(holder)
     return Passage(
         count=count,
         submit_s=submitted - start,
         drain_s=drained - released,
-        per_task_s=(submitted - start + drained - first) / count,
+        per_task_s=(submitted - start + drained - ended) / count,
         driver_bytes=grown_bytes,
         cpu_s=cpu,
     )

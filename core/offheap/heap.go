@@ -28,6 +28,7 @@ const (
 
 // Heap gives out blocks in size classes, four to a doubling, and reuses them last in first out.
 type Heap struct {
+	region *Region
 	chunks [][]byte
 	free   [numClasses]Ref // heads of the free lists; the next Ref is in the block's first 8 bytes
 	bump   int             // bytes used in the last chunk
@@ -35,6 +36,9 @@ type Heap struct {
 	bigs   Ref             // number of the next one
 	used   uint64          // bytes in blocks given out, by class size
 }
+
+// NewHeap returns a heap that takes its chunks from a region.
+func NewHeap(r *Region) *Heap { return &Heap{region: r} }
 
 // classOf returns the class for n bytes and the size of its blocks.
 func classOf(n int) (int, int) {
@@ -67,9 +71,9 @@ func (h *Heap) Alloc(n int) (Ref, []byte, error) {
 	}
 	size = (size + 15) &^ 15
 	if len(h.chunks) == 0 || h.bump+size > chunkSize {
-		c, err := unix.Mmap(-1, 0, chunkSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+		c, err := h.region.Take(chunkSize)
 		if err != nil {
-			return 0, nil, fmt.Errorf("offheap: mmap of %d bytes: %w", chunkSize, err)
+			return 0, nil, err
 		}
 		h.chunks = append(h.chunks, c)
 		h.bump = 0
@@ -137,20 +141,15 @@ func (h *Heap) Mapped() uint64 {
 	return n
 }
 
-// Close unmaps everything; the Heap is empty and usable afterwards.
+// Close gives the large blocks back; the rest belongs to the region. The Heap is empty afterwards.
 func (h *Heap) Close() error {
 	var first error
-	for _, c := range h.chunks {
-		if err := unix.Munmap(c); err != nil && first == nil {
-			first = fmt.Errorf("offheap: munmap: %w", err)
-		}
-	}
 	for _, b := range h.big {
 		if err := unix.Munmap(b); err != nil && first == nil {
 			first = fmt.Errorf("offheap: munmap: %w", err)
 		}
 	}
-	*h = Heap{}
+	*h = Heap{region: h.region}
 	return first
 }
 

@@ -23,7 +23,7 @@ func TestClassesGrow(t *testing.T) {
 
 func TestBadSizes(t *testing.T) {
 	t.Parallel()
-	var h Heap
+	h := NewHeap(&Region{})
 	for _, n := range []int{-1, 0, Max + 1} {
 		if _, _, err := h.Alloc(n); err == nil {
 			t.Errorf("Alloc(%d) succeeds", n)
@@ -35,7 +35,7 @@ func TestBadSizes(t *testing.T) {
 func TestNoOverlap(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		var h Heap
+		h := NewHeap(&Region{})
 		defer func() {
 			if err := h.Close(); err != nil {
 				t.Error(err)
@@ -84,7 +84,7 @@ func TestNoOverlap(t *testing.T) {
 }
 
 func BenchmarkAllocFree(b *testing.B) {
-	var h Heap
+	h := NewHeap(&Region{})
 	for b.Loop() {
 		r, _, err := h.Alloc(64)
 		if err != nil {

@@ -25,6 +25,7 @@ type Machine struct {
 	ports     Ports
 	pool      *resources.Pool
 	sched     *sched.Scheduler
+	region    *offheap.Region // memory of all that follows
 	heap      *offheap.Heap
 	objects   *slab.Slab[object]
 	tasks     *slab.Slab[task]
@@ -45,14 +46,16 @@ type Machine struct {
 
 // New returns a machine over the node's resources; pool workers are limited to workersMax.
 func New(ports Ports, pool *resources.Pool, workersMax int) *Machine {
+	region := &offheap.Region{}
 	return &Machine{
 		ports:   ports,
 		pool:    pool,
 		sched:   sched.New(sched.Config{WorkersMax: workersMax}, pool),
-		heap:    &offheap.Heap{},
-		objects: slab.New[object](),
-		tasks:   slab.New[task](),
-		links:   slab.New[link](),
+		region:  region,
+		heap:    offheap.NewHeap(region),
+		objects: slab.New[object](region),
+		tasks:   slab.New[task](region),
+		links:   slab.New[link](region),
 		actors:  map[uint32]*actor{},
 		names:   map[actorName]slab.Handle{},
 		workers: map[WorkerID]*workerState{},
@@ -60,7 +63,7 @@ func New(ports Ports, pool *resources.Pool, workersMax int) *Machine {
 }
 
 // Close gives back the memory outside the Go heap. The machine must not be used afterwards.
-func (m *Machine) Close() error { return m.heap.Close() }
+func (m *Machine) Close() error { return errors.Join(m.heap.Close(), m.region.Close()) }
 
 // Stats are counts for people and tests.
 type Stats struct {

@@ -5,6 +5,8 @@
 // by its generation. Not safe for concurrent use: the owner of the Slab serialises.
 package slab
 
+import "unsafe"
+
 // Handle names an entry: slot in the low 32 bits, generation in the high ones. 0 is never given out.
 type Handle uint64
 
@@ -23,16 +25,22 @@ type meta struct {
 	next uint32 // the next free slot, while free
 }
 
-// Slab holds entries of type T, which should contain no pointers.
+// Memory gives out memory that stays for good, as offheap.Region does.
+type Memory interface {
+	Take(bytes int) ([]byte, error)
+}
+
+// Slab holds entries of type T, which must contain no pointers.
 type Slab[T any] struct {
+	mem     Memory // nil: the Go heap
 	entries [][]T
 	metas   [][]meta
 	free    uint32 // head of the free list, last in first out: warm entries first
 	live    int
 }
 
-// New returns an empty slab.
-func New[T any]() *Slab[T] { return &Slab[T]{free: noSlot} }
+// New returns an empty slab whose chunks come from mem, or from the Go heap when that is nil or has no more.
+func New[T any](mem Memory) *Slab[T] { return &Slab[T]{mem: mem, free: noSlot} }
 
 // Len returns the number of live entries.
 func (s *Slab[T]) Len() int { return s.live }
@@ -111,12 +119,22 @@ func (s *Slab[T]) Each(f func(Handle, *T) bool) {
 // grow adds one chunk and puts its slots on the free list, lowest slot first out.
 func (s *Slab[T]) grow() {
 	base := uint32(len(s.entries)) << chunkBits
-	metas := make([]meta, chunkSize)
+	metas := chunk[meta](s.mem)
 	for i := range metas {
 		metas[i].next = base + uint32(i) + 1
 	}
 	metas[chunkSize-1].next = s.free
-	s.entries = append(s.entries, make([]T, chunkSize))
+	s.entries = append(s.entries, chunk[T](s.mem))
 	s.metas = append(s.metas, metas)
 	s.free = base
+}
+
+// chunk returns zeroed memory for a chunk of entries.
+func chunk[T any](mem Memory) []T {
+	if mem != nil {
+		if b, err := mem.Take(chunkSize * int(unsafe.Sizeof(*new(T)))); err == nil {
+			return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), chunkSize)
+		}
+	}
+	return make([]T, chunkSize)
 }

@@ -4,11 +4,13 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"thornback/core/offheap"
 )
 
 func TestStaleHandles(t *testing.T) {
 	t.Parallel()
-	s := New[int]()
+	s := New[int](nil)
 	h, e := s.Take()
 	*e = 7
 	if got, ok := s.Get(h); !ok || *got != 7 {
@@ -41,7 +43,7 @@ func TestStaleHandles(t *testing.T) {
 func TestAgainstMap(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		s := New[uint64]()
+		s := New[uint64](&offheap.Region{})
 		model := map[Handle]uint64{}
 		var handles []Handle
 		n := rapid.IntRange(1, 10_000).Draw(t, "steps")
@@ -83,7 +85,7 @@ func TestAgainstMap(t *testing.T) {
 }
 
 func BenchmarkTakeDrop(b *testing.B) {
-	s := New[[7]uint64]()
+	s := New[[7]uint64](nil)
 	for b.Loop() {
 		h, _ := s.Take()
 		s.Drop(h)

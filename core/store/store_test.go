@@ -114,8 +114,11 @@ func TestLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	given, err := s.GiveBack(1, 1<<20)
-	if err != nil || given != 3<<20 { // whole extents
+	if err != nil || given != 1<<20 { // no more than asked for
 		t.Fatalf("%d given back, %v", given, err)
+	}
+	if given, err = s.GiveBack(1, 1<<30); err != nil || given != 2<<20 {
+		t.Fatalf("%d given back of the rest, %v", given, err)
 	}
 	if b, touched := s.backed(t), s.Stats().Touched; b != 0 || touched != 0 {
 		t.Fatalf("%d bytes of memory left, %d by the book", b, touched)

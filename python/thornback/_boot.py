@@ -45,8 +45,8 @@ _KNOWN_FINDERS = (
 )
 
 
-def zygote_options(folder: SessionFolder, namespace: str) -> dict[str, Any]:
-    """Return the options of `_core.open` that start the zygote.
+def zygote_options(folder: SessionFolder, namespace: str) -> tuple[dict[str, Any], bool]:
+    """Return the options of `_core.open` that start the zygote, and whether it imports ahead.
 
     Parameters
     ----------
@@ -76,7 +76,8 @@ def zygote_options(folder: SessionFolder, namespace: str) -> dict[str, Any]:
         "alias": alias_installed(),
         "namespace": namespace,
     }
-    return {"argv": _command(), "env": environment, "boot": json.dumps(boot)}
+    options = {"argv": _command(), "env": environment, "boot": json.dumps(boot)}
+    return options, bool(boot["preload"])
 
 
 def _command() -> list[str]:

@@ -207,17 +207,19 @@ def _open(offer: dict[str, Any], log_to_driver: bool) -> RayContext:
 
     _raise_file_limit()
     namespace = _named.default_namespace()
-    prestart = max(1, min(_PRESTART_MAX, int(offer["num_cpus"])))
     printer = LogPrinter() if log_to_driver else None
     folder = None
     try:
         folder = _session.plan()
+        zygote, imports_ahead = zygote_options(folder, namespace)
+        # The others gain from what the zygote imports before it forks them.
+        workers = 1 if imports_ahead else max(1, min(_PRESTART_MAX, int(offer["num_cpus"])))
         options = {
             **offer,
             "session_dir": folder.path,
             "log_fd": printer.write_fd if printer is not None else -1,
-            "zygote": zygote_options(folder, namespace),
-            "prestart": prestart,
+            "zygote": zygote,
+            "prestart": workers,
             "node_ip": "127.0.0.1",
         }
         session = _core.open(_library(), json.dumps(options).encode())

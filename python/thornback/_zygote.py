@@ -33,8 +33,9 @@ _STATE_VARIABLE = "THORNBACK_ZYGOTE_STATE"
 FOLDER_VARIABLE = "THORNBACK_SESSION_FOLDER"
 _PACKET_BYTES_MAX = 1 << 20
 _FDS_MAX = 4
-# How long to wait for the order of the first worker before imports begin.
-_IDLE_MS = 20
+# Imports begin when a second worker is wanted, or nothing has happened for so long: at the very
+# start they would only take the cores from the driver.
+_IDLE_MS = 300
 # Keeps pyarrow's allocator from starting a thread when it is imported.
 _NO_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 _WATCH_S = 0.1
@@ -96,7 +97,7 @@ class Zygote:
     def _patience_ms(self) -> int | None:
         if not self._preload:
             return None
-        return 0 if self._workers else _IDLE_MS
+        return 0 if self._held else _IDLE_MS
 
     def _drain_wakeups(self) -> None:
         try:
