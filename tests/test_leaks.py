@@ -1,4 +1,4 @@
-"""Each operation thousands of times in one session: nothing may be left, in Python or in the engine."""
+"""Each operation thousands of times in a session: nothing is left, in Python or in the engine."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _counts() -> dict[str, int]:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.timeout(120)
-def test_nothing_is_left(name: str, _standing: None) -> None:
+def test_nothing_is_left(name: str) -> None:
     use = OPERATIONS[name]
 
     def run(times: int) -> int:

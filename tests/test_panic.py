@@ -1,4 +1,4 @@
-"""A panic in the Go library: the first prints its stack, later calls answer, nothing hangs or is left."""
+"""A panic in the Go library: the first prints its stack, later calls answer, nothing hangs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ PANICS = """
 
     waits.start()
     told(lambda: core.control("panic", b"{{}}"))
-    for call in (lambda: f.remote(1), lambda: ray.put(1), lambda: ray.get(slow), ray.cluster_resources):
+    calls = [lambda: f.remote(1), lambda: ray.put(1), lambda: ray.get(slow)]
+    for call in [*calls, ray.cluster_resources]:
         told(call)
     ray.shutdown()
     waits.join(20)

@@ -27,7 +27,8 @@ def install_as_ray() -> None:
 
     Call it before anything imports ray; calling it again changes nothing. ``find_spec("ray")`` and
     ``importlib.metadata.version("ray")``, with the release that this package is compatible with,
-    answer too, and ``__version__`` says that release from then on. A real Ray that is installed stays as it is, and other processes of the user's don't
+    answer too, and ``__version__`` says that release from then on. A real Ray that is
+    installed stays as it is, and other processes of the user's don't
     notice. Call it before `init`: workers that run already don't get it.
 
     Raises
