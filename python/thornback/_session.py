@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PREFIX = "session_"
+_ROOT_PREFIX = "thornback-"
 _LOCK = "lock"
 _NEW_LOCK = ".lock"
 _KEEP = "keep"
 # Killed in the middle of making or removing a folder, a process leaves one without a lock behind.
 _UNLOCKED_AGE_S_MAX = 60.0
+# So often the folder of all sessions may vanish while one is made in it.
+_TRIES = 5
 
 
 class SessionFolder:
@@ -53,7 +56,15 @@ class SessionFolder:
 
         Called when the process runs that removes it should this one be killed.
         """
-        os.mkdir(self.path, 0o700)
+        for attempt in range(_TRIES):
+            try:
+                os.mkdir(self.path, 0o700)
+                break
+            except FileNotFoundError:
+                # Another session has ended meanwhile, and taken the folder of all along.
+                if attempt == _TRIES - 1:
+                    raise
+                root_folder()
         os.mkdir(self.logs, 0o700)
         new = os.path.join(self.path, _NEW_LOCK)
         lock = _lock(new, create=True)
@@ -69,7 +80,7 @@ class SessionFolder:
     def close(self) -> None:
         """End the session's claim on the folder and remove it, unless it is to be kept."""
         if not self.keep:
-            remove_tree(self.path)
+            remove_session(self.path)
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -104,7 +115,7 @@ def root_folder() -> str:
     # The rule of `tempfile.gettempdir`, without its import and its trial files.
     named = map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))
     base = next((path for path in named if path and os.path.isdir(path)), "/tmp")
-    path = os.path.join(os.path.abspath(base), f"thornback-{os.getuid()}")
+    path = os.path.join(os.path.abspath(base), f"{_ROOT_PREFIX}{os.getuid()}")
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -115,12 +126,27 @@ def root_folder() -> str:
 def sweep(root: str) -> list[str]:
     """Remove the folders of dead sessions of this user below `root`; returns their paths."""
     swept = []
-    with os.scandir(root) as entries:
+    try:
+        entries = os.scandir(root)
+    except FileNotFoundError:
+        return []  # the last session of others has taken it along
+    with entries:
         for entry in entries:
             if entry.name.startswith(_PREFIX) and _is_stale(entry):
                 remove_tree(entry.path)
                 swept.append(entry.path)
     return swept
+
+
+def remove_session(path: str) -> None:
+    """Remove a session's folder, and the folder of all sessions if it was the last one.
+
+    The latter only where it is our own, not one that the user has named.
+    """
+    remove_tree(path)
+    root = os.path.dirname(path)
+    if os.path.basename(root) == f"{_ROOT_PREFIX}{os.getuid()}":
+        _ignore_missing(os.rmdir, root)
 
 
 def remove_tree(path: str) -> None:

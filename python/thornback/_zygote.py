@@ -176,9 +176,9 @@ class Zygote:
         for pid in self._workers:
             _kill_group(pid)
         if self._folder:
-            from ._session import remove_tree
+            from ._session import remove_session
 
-            remove_tree(self._folder)
+            remove_session(self._folder)
         os._exit(0)
 
     # --- workers ----------------------------------------------------------------------------

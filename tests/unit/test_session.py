@@ -171,3 +171,20 @@ def test_two_sweeps_at_once(root: Path, tmp_path: Path) -> None:
     running = [subprocess.Popen([sys.executable, "-c", sweeper]) for _ in range(2)]
     assert [process.wait(30) for process in running] == [0, 0]
     wait_until(lambda: sessions(root) == [], 1, "the folder to go")
+
+
+def test_the_folder_of_all_goes_with_the_last_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("THORNBACK_TMPDIR", "RAY_TMPDIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    one, two = made(), _session.plan()
+    one.close()
+    assert list(tmp_path.iterdir()) == []
+    two.make()  # planned while the folder was there
+    three = made()
+    two.close()
+    assert Path(three.path).is_dir()
+    three.close()
+    assert list(tmp_path.iterdir()) == []
