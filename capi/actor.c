@@ -176,7 +176,8 @@ static PyObject *method_remote(PyObject *o, PyObject *const *args, Py_ssize_t na
     if (spec->target.session != S.session && spec_export(spec) < 0) {
         return NULL;
     }
-    return args_submit(spec->target.tid, spec->target.returns, actor, args, nargs, kwnames);
+    return args_submit(spec->target.tid, spec->target.returns, actor, target_deadline(&spec->target), args, nargs,
+                       kwnames);
 }
 
 static void method_dealloc(PyObject *o)

@@ -5,6 +5,7 @@
 #include "encode.h"
 #include "object_ref.h"
 #include "spin.h"
+#include "site.h"
 #include "store.h"
 
 /* timeout: seconds or None. Returns 0, or -1 with TypeError. */
@@ -26,20 +27,6 @@ int api_deadline(PyObject *timeout, int64_t *deadline)
     return 0;
 }
 
-/* The value of an item; what its unpickling raises is told as an error of the system, as it is none of the task's.
- * Returns: new reference, or NULL. */
-static PyObject *decode_got(const xr_item *item)
-{
-    int is_error = item->length > 0 && (item->bytes[0] == XR_TAG_ERROR || item->bytes[0] == XR_TAG_SYSERR);
-    PyObject *value = decode_item(item);
-    if (value == NULL && !is_error && S.hooks.undecodable != NULL && PyErr_ExceptionMatches(PyExc_Exception)) {
-        PyObject *cause = errors_take();
-        errors_throw(PyObject_CallFunctionObjArgs(S.hooks.undecodable, cause, NULL));
-        Py_XDECREF(cause);
-    }
-    return value;
-}
-
 static PyObject *get_one(PyObject *ref, int64_t deadline)
 {
     uint64_t handle;
@@ -47,7 +34,7 @@ static PyObject *get_one(PyObject *ref, int64_t deadline)
     if (ref_handle(ref, &handle) < 0 || S.engine->get(&handle, 1, deadline, &got) < 0) {
         return NULL;
     }
-    PyObject *value = decode_got(&got.items[0]);
+    PyObject *value = decode_value(&got.items[0]);
     got_free(&got);
     return value;
 }
@@ -80,7 +67,7 @@ static PyObject *decode_all(xr_got *got, size_t n)
     PyObject *list = PyList_New((Py_ssize_t)n);
     size_t i = 0;
     while (list != NULL && i < got->count) {
-        PyObject *value = decode_got(&got->items[i]);
+        PyObject *value = decode_value(&got->items[i]);
         if (value == NULL || PyList_SetItem(list, (Py_ssize_t)i, value) < 0) {
             Py_CLEAR(list);
         }
@@ -151,7 +138,7 @@ static PyObject *api_put(PyObject *module, PyObject *value)
     uint64_t handle = 0;
     int rc = blob_prepare(&b, value, "value");
     if (rc == 0) {
-        rc = store_put(&b, &handle);
+        rc = store_put(&b, site_of_put(b.size), &handle);
     }
     blob_clear(&b);
     return rc == 0 ? ref_new(handle) : NULL;
@@ -185,16 +172,17 @@ static int flatten(PyObject *args, PyObject *kwargs, xr_words *values, PyObject 
     return 0;
 }
 
-/* submit(tid, returns, actor, args, kwargs).   Returns: see args_submit. */
+/* submit(tid, returns, actor, args, kwargs, deadline=0).   Returns: see args_submit. */
 static PyObject *api_submit(PyObject *module, PyObject *all, PyObject *keywords)
 {
-    static char *names[] = {"tid", "returns", "actor", "args", "kwargs", NULL};
+    static char *names[] = {"tid", "returns", "actor", "args", "kwargs", "deadline", NULL};
     (void)module;
     unsigned int tid, returns;
     PyObject *actor, *args, *kwargs, *kwnames = NULL, *result = NULL;
     uint64_t handle = 0;
-    if (!PyArg_ParseTupleAndKeywords(all, keywords, "IIOO!O:submit", names, &tid, &returns, &actor, &PyTuple_Type,
-                                     &args, &kwargs)) {
+    unsigned long long deadline = 0;
+    if (!PyArg_ParseTupleAndKeywords(all, keywords, "IIOO!O|K:submit", names, &tid, &returns, &actor, &PyTuple_Type,
+                                     &args, &kwargs, &deadline)) {
         return NULL;
     }
     if ((actor != Py_None && !ref_check(actor)) || (kwargs != Py_None && !PyDict_Check(kwargs))) {
@@ -210,7 +198,7 @@ static PyObject *api_submit(PyObject *module, PyObject *all, PyObject *keywords)
     words_init(&values);
     if (!PyErr_Occurred() && flatten(args, kwargs, &values, &kwnames) == 0) {
         PyObject **array = (PyObject **)(void *)values.data;
-        result = args_submit(tid, returns, handle, array, PyTuple_Size(args), kwnames);
+        result = args_submit(tid, returns, handle, deadline, array, PyTuple_Size(args), kwnames);
     }
     words_free(&values);
     Py_XDECREF(kwnames);
@@ -293,7 +281,28 @@ static PyObject *api_decode(PyObject *module, PyObject *blob)
     return decode_item(&item);
 }
 
+/* set_pickler(dumps or None, types or None). */
+static PyObject *api_set_pickler(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *dumps, *types;
+    if (!PyArg_ParseTuple(args, "OO:set_pickler", &dumps, &types)) {
+        return NULL;
+    }
+    if (dumps != Py_None && !(PyCallable_Check(dumps) && PyDict_Check(types))) {
+        PyErr_SetString(PyExc_TypeError, "set_pickler(dumps: callable or None, types: dict)");
+        return NULL;
+    }
+    PyObject *old_dumps = S.own_dumps, *old_types = S.own_types;
+    S.own_dumps = dumps == Py_None ? NULL : Py_NewRef(dumps);
+    S.own_types = dumps == Py_None ? NULL : Py_NewRef(types);
+    Py_XDECREF(old_dumps);
+    Py_XDECREF(old_types);
+    Py_RETURN_NONE;
+}
+
 PyMethodDef xr_api_methods[] = {
+    {"set_pickler", api_set_pickler, METH_VARARGS, NULL},
     {"get", (PyCFunction)(void (*)(void))api_get, METH_FASTCALL | METH_KEYWORDS, NULL},
     {"put", api_put, METH_O, NULL},
     {"wait", (PyCFunction)(void (*)(void))api_wait, METH_VARARGS | METH_KEYWORDS, NULL},

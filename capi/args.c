@@ -6,7 +6,10 @@
 #include "decode.h"
 #include "encode.h"
 #include "object_ref.h"
+#include "site.h"
+#include "scope.h"
 #include "store.h"
+#include "stream.h"
 
 #define XR_OWN_OBJECT (64u * 1024u) /* longer values become objects of their own */
 #define XR_DEPS_SEARCH 16           /* so many dependencies are compared to find the same again */
@@ -61,7 +64,7 @@ static int add_dep(xr_args *a, uint64_t handle)
 static int add_object(xr_args *a, xr_blob *b)
 {
     uint64_t handle;
-    if (store_put(b, &handle) < 0) {
+    if (store_put(b, XR_SITE_ARGUMENT, &handle) < 0) {
         return -1;
     }
     if (words_add(&a->temps, handle) < 0) {
@@ -201,12 +204,14 @@ static PyObject *make_refs(const uint64_t *rets, uint32_t returns)
     return list;
 }
 
-PyObject *args_submit(uint32_t tid, uint32_t returns, uint64_t actor, PyObject *const *args, Py_ssize_t npos,
-                      PyObject *kwnames)
+PyObject *args_submit(uint32_t tid, uint32_t returns, uint64_t actor, uint64_t deadline, PyObject *const *args,
+                      Py_ssize_t npos, PyObject *kwnames)
 {
     xr_args a;
     uint64_t few[XR_RETURNS_FAST], *rets = few;
     PyObject *result = NULL;
+    int is_stream = returns == XR_RETURNS_STREAM;
+    returns = is_stream ? XR_STREAM_RETURNS : returns;
     if (args_encode(&a, args, npos, kwnames) < 0) {
         goto end;
     }
@@ -215,6 +220,7 @@ PyObject *args_submit(uint32_t tid, uint32_t returns, uint64_t actor, PyObject *
         goto end;
     }
     xr_call call = {.tid = tid,
+                    .site = site_of_call(tid),
                     .actor = actor,
                     .args = a.bytes.data,
                     .args_len = a.bytes.len,
@@ -222,9 +228,13 @@ PyObject *args_submit(uint32_t tid, uint32_t returns, uint64_t actor, PyObject *
                     .ndeps = a.deps.len,
                     .holds = a.holds.data,
                     .nholds = a.holds.len,
-                    .returns = returns};
+                    .returns = returns,
+                    .deadline = deadline};
+    if (scope_here(&call.scope) < 0) {
+        goto end;
+    }
     if (S.engine->submit(&call, rets) == 0) {
-        result = make_refs(rets, returns);
+        result = is_stream ? stream_new(rets[0], rets[1]) : make_refs(rets, returns);
     }
 end:
     if (rets != few) {
@@ -271,13 +281,13 @@ static PyObject *decode_arg(xr_reader *r, xr_item *deps, size_t ndeps)
         if (arg.length >= ndeps) {
             return malformed();
         }
-        PyObject *value = decode_item(&deps[arg.length]);
+        PyObject *value = decode_value(&deps[arg.length]);
         deps[arg.length].held = 0;
         return value;
     }
     xr_item item = {.length = arg.length};
     item.bytes = arg.kind == XR_ARG_VALUE ? take(r, arg.length) : NULL;
-    return item.bytes == NULL ? malformed() : decode_item(&item);
+    return item.bytes == NULL ? malformed() : decode_value(&item);
 }
 
 static int decode_keyword(xr_reader *r, xr_item *deps, size_t ndeps, PyObject *kwargs)

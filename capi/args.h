@@ -25,8 +25,9 @@ void args_clear(xr_args *a);
  * dependencies; each hold among them is taken over when its value is used. Returns 0 or -1. */
 int args_decode(const uint8_t *bytes, size_t length, xr_item *deps, size_t ndeps, PyObject **args, PyObject **kwargs);
 
-/* Encodes, submits, and makes the references. Returns: None, an ObjectRef, or a list of them. */
-PyObject *args_submit(uint32_t tid, uint32_t returns, uint64_t actor, PyObject *const *args, Py_ssize_t npos,
-                      PyObject *kwnames);
+/* Encodes, submits, and makes the references. deadline: as xr_now(), or 0 for none. Returns: None, an ObjectRef, a list of them, or,
+ * for XR_RETURNS_STREAM, a generator of them. */
+PyObject *args_submit(uint32_t tid, uint32_t returns, uint64_t actor, uint64_t deadline, PyObject *const *args,
+                      Py_ssize_t npos, PyObject *kwnames);
 
 #endif

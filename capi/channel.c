@@ -224,8 +224,7 @@ static int spin(xr_channel *c, const uint32_t *done, int with_tasks, int64_t dea
     return 0;
 }
 
-/* Nobody but the drainer may be there to read what this worker has written, and it may not know yet. */
-static void wake_drainer_before_sleep(xr_channel *c)
+void channel_offer(xr_channel *c)
 {
     if ((__atomic_load_n(c->word, __ATOMIC_SEQ_CST) & c->bit) != 0 &&
         __atomic_load_n(&c->board->mode, __ATOMIC_SEQ_CST) == XR_MODE_LAZY) {
@@ -251,7 +250,7 @@ void channel_pause(xr_channel *c, const uint32_t *done, int with_tasks, int coun
         return;
     }
     if (!spin(c, done, with_tasks, deadline)) {
-        wake_drainer_before_sleep(c);
+        channel_offer(c);
         if (counted) {
             __atomic_store_n(&c->ctl->counted, 0, __ATOMIC_SEQ_CST);
             __atomic_fetch_sub(&c->board->active, 1, __ATOMIC_SEQ_CST);

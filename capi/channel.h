@@ -57,6 +57,8 @@ void channel_publish(xr_channel *c, int urgency, int64_t now);
  * the task ring), until *done is set, the deadline has come, or a signal. counted: this is the thread
  * that stands for the process in board->active. */
 void channel_pause(xr_channel *c, const uint32_t *done, int with_tasks, int counted, int64_t deadline);
+/* Before a sleep: nobody but the drainer may be there to read what this worker has written, and it may not know yet. */
+void channel_offer(xr_channel *c);
 /* Wakes threads of this process out of channel_pause. */
 void channel_wake_pausing(xr_channel *c);
 

@@ -36,9 +36,9 @@ static void dead_give_up(uint64_t offset)
     (void)offset;
 }
 
-static int dead_put(const xr_value *v, const void *bytes, const uint64_t *refs, uint64_t *handle)
+static int dead_put(const xr_value *v, const void *bytes, const uint64_t *refs, uint32_t site, uint64_t *handle)
 {
-    (void)v, (void)bytes, (void)refs, (void)handle;
+    (void)v, (void)bytes, (void)refs, (void)site, (void)handle;
     return refuse();
 }
 
@@ -51,6 +51,24 @@ static int dead_get(const uint64_t *handles, size_t n, int64_t deadline, xr_got 
 static int dead_wait(const uint64_t *handles, size_t n, size_t need, int64_t deadline, uint8_t *ready)
 {
     (void)handles, (void)n, (void)need, (void)deadline, (void)ready;
+    return refuse();
+}
+
+static int dead_next(uint64_t stream, size_t most, uint64_t *items, uint64_t *next, int *ended)
+{
+    (void)stream, (void)most, (void)items, (void)next, (void)ended;
+    return refuse();
+}
+
+static int dead_watch(const uint64_t *handles, size_t n)
+{
+    (void)handles, (void)n;
+    return refuse();
+}
+
+static int dead_watched(int64_t deadline, uint64_t *into)
+{
+    (void)deadline, (void)into;
     return refuse();
 }
 
@@ -86,6 +104,9 @@ const xr_engine xr_dead_engine = {
     .put = dead_put,
     .get = dead_get,
     .wait = dead_wait,
+    .next = dead_next,
+    .watch = dead_watch,
+    .watched = dead_watched,
     .delta = dead_delta,
     .define = dead_define,
     .make_template = dead_template,

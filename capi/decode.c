@@ -219,3 +219,15 @@ PyObject *decode_item(const xr_item *item)
     }
     return value;
 }
+
+PyObject *decode_value(const xr_item *item)
+{
+    int is_error = decode_is_error(item->bytes, item->length); /* the bytes may go */
+    PyObject *value = decode_item(item);
+    if (value == NULL && !is_error && S.hooks.undecodable != NULL && PyErr_ExceptionMatches(PyExc_Exception)) {
+        PyObject *cause = errors_take();
+        errors_throw(PyObject_CallFunctionObjArgs(S.hooks.undecodable, cause, NULL));
+        Py_XDECREF(cause);
+    }
+    return value;
+}

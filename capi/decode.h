@@ -12,6 +12,8 @@
  * this, but for a stored item with a handle, whose bytes a pin keeps as long as the value looks at them.
  * Returns: new reference; NULL with the exception that the blob holds, or that says what is wrong. */
 PyObject *decode_item(const xr_item *item);
+/* The same, where what its unpickling raises is told as an error of the system: it is none of the task's. */
+PyObject *decode_value(const xr_item *item);
 
 static inline int decode_is_error(const uint8_t *bytes, uint64_t length)
 {

@@ -4,6 +4,7 @@
 #include "errors.h"
 #include "pin.h"
 #include "state.h"
+#include "watch.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -30,8 +31,8 @@ static int driver_submit(const xr_call *c, uint64_t *rets)
     if (deltas_waiting() >= XR_FLUSH_BEFORE) {
         deltas_flush();
     }
-    int32_t rc = D.library.submit(c->tid, c->actor, c->args, c->args_len, c->deps, c->ndeps, c->holds, c->nholds,
-                                  c->returns, rets, &err);
+    int32_t rc = D.library.submit(c->tid, c->site, c->actor, c->args, c->args_len, c->deps, c->ndeps, c->holds,
+                                  c->nholds, c->deadline, c->scope, c->returns, rets, &err);
     if (rc < 0) {
         return fail(rc, &err);
     }
@@ -59,14 +60,14 @@ static void driver_give_up(uint64_t offset)
     D.library.abort(offset);
 }
 
-static int driver_put(const xr_value *v, const void *bytes, const uint64_t *refs, uint64_t *handle)
+static int driver_put(const xr_value *v, const void *bytes, const uint64_t *refs, uint32_t site, uint64_t *handle)
 {
     xr_error err;
     err.text[0] = 0;
     if (deltas_waiting() >= XR_FLUSH_BEFORE) {
         deltas_flush();
     }
-    int32_t rc = D.library.put(v, bytes, refs, handle, &err);
+    int32_t rc = D.library.put(v, bytes, refs, site, handle, &err);
     return rc < 0 ? fail(rc, &err) : 0;
 }
 
@@ -182,6 +183,14 @@ static int driver_wait(const uint64_t *handles, size_t n, size_t need, int64_t d
     }
 }
 
+static int driver_next(uint64_t stream, size_t most, uint64_t *items, uint64_t *next, int *ended)
+{
+    xr_error err;
+    err.text[0] = 0;
+    int32_t rc = D.library.stream_next(stream, most, items, next, ended, &err);
+    return rc < 0 ? fail(rc, &err) : rc;
+}
+
 static int driver_define(uint32_t kind, const char *name, size_t name_len, const void *blob, size_t blob_len,
                          const uint8_t digest[16], uint32_t *fid)
 {
@@ -224,6 +233,9 @@ const xr_engine xr_driver_engine = {
     .put = driver_put,
     .get = driver_get,
     .wait = driver_wait,
+    .next = driver_next,
+    .watch = driver_watch,
+    .watched = driver_watched,
     .delta = deltas_add,
     .define = driver_define,
     .make_template = driver_template,
@@ -263,6 +275,9 @@ static int load_library(const char *path)
         {"xr_look", &l->look},
         {"xr_wait_begin", &l->wait_begin},
         {"xr_wait_end", &l->wait_end},
+        {"xr_stream_next", &l->stream_next},
+        {"xr_watch", &l->watch},
+        {"xr_watched", &l->watched},
         {"xr_drain", &l->drain},
         {"xr_control", &l->control},
         {"xr_free", &l->free},
@@ -280,6 +295,15 @@ static int load_library(const char *path)
 }
 
 /* Ends the library's session.   GIL: held, released where it waits. */
+PyObject *driver_names(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    if (D.session.board == NULL || !session_running()) {
+        Py_RETURN_NONE;
+    }
+    return PyLong_FromUnsignedLong(__atomic_load_n(&D.session.board->names, __ATOMIC_ACQUIRE));
+}
+
 static void end_session(void)
 {
     atomic_store(&D.closing, 1);

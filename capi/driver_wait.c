@@ -4,6 +4,7 @@
 #include "drainer.h"
 #include "errors.h"
 #include "futex.h"
+#include "scope.h"
 #include "state.h"
 
 #include <pthread.h>
@@ -219,32 +220,44 @@ static int32_t wait_slices(xr_waiting *w, int64_t deadline, PyThreadState **thre
     }
 }
 
-int32_t driver_block(const uint64_t *handles, size_t n, size_t need, int fail_fast, int64_t deadline)
+int32_t driver_wait_for(uint32_t *word, int64_t deadline)
 {
-    xr_error err;
-    err.text[0] = 0;
-    xr_waiting w = {.word = NULL};
-    uint64_t waiter;
-    deltas_flush();
-    int32_t rc = D.library.wait_begin(handles, n, need, fail_fast, &waiter, &w.word, &err);
-    if (rc < 0) {
-        errors_raise(rc, err.text, strnlen(err.text, sizeof err.text));
-        return XR_BLOCK_RAISED;
-    }
-    if (w.word == NULL) {
-        return XR_OK; /* fulfilled already */
-    }
-    if (__atomic_load_n(w.word, __ATOMIC_ACQUIRE) != XR_WORD_DONE) {
+    xr_waiting w = {.word = word};
+    int32_t rc = XR_OK;
+    if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != XR_WORD_DONE) {
+        deltas_flush();
         PyThreadState *thread = session_release_gil();
         rc = wait_slices(&w, deadline, &thread);
         hand_over();
         session_take_gil(thread);
     }
-    D.library.wait_end(waiter);
     if (rc < 0 && rc != XR_ETIMEOUT) {
         errors_raise(rc, "waiting for the workers failed", 30);
         rc = XR_BLOCK_RAISED;
     }
+    return rc;
+}
+
+int32_t driver_block(const uint64_t *handles, size_t n, size_t need, int fail_fast, int64_t deadline)
+{
+    xr_error err;
+    err.text[0] = 0;
+    uint32_t *word = NULL;
+    uint64_t waiter, scope;
+    if (scope_here(&scope) < 0) {
+        return XR_BLOCK_RAISED;
+    }
+    deltas_flush();
+    int32_t rc = D.library.wait_begin(handles, n, need, fail_fast, scope, &waiter, &word, &err);
+    if (rc < 0) {
+        errors_raise(rc, err.text, strnlen(err.text, sizeof err.text));
+        return XR_BLOCK_RAISED;
+    }
+    if (word == NULL) {
+        return XR_OK; /* fulfilled already */
+    }
+    rc = driver_wait_for(word, deadline);
+    D.library.wait_end(waiter);
     return rc;
 }
 

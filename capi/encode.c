@@ -148,7 +148,7 @@ static PyObject *pickle(xr_blob *b, PyObject *value, const char *label)
     if (args == NULL) {
         return NULL;
     }
-    PyObject *stream = PyObject_Call(S.pickle_dumps, args, S.pickle_options);
+    PyObject *stream = PyObject_Call(S.own_dumps != NULL ? S.own_dumps : S.pickle_dumps, args, S.pickle_options);
     Py_DECREF(args);
     if (S.hooks.dumps == NULL) {
         return stream;
@@ -245,6 +245,12 @@ int blob_prepare(xr_blob *b, PyObject *value, const char *label)
     }
     if (prepare_plain(b, value)) {
         return 0;
+    }
+    if (S.own_types != NULL) { /* before encodings of our own */
+        int own = PyDict_Contains(S.own_types, (PyObject *)Py_TYPE(value));
+        if (own != 0) {
+            return own < 0 ? -1 : prepare_pickle(b, value, label);
+        }
     }
     int array = ndarray_prepare(b, value);
     if (array != 0) {

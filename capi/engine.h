@@ -14,12 +14,14 @@
 #include "thornback.h"
 
 typedef struct xr_call {
-    uint32_t tid;
-    uint64_t actor; /* 0 unless the template is a method's */
+    uint32_t tid, site; /* site: see site.h */
+    uint64_t actor;     /* 0 unless the template is a method's */
     const void *args;
     size_t args_len;
     const uint64_t *deps, *holds;
     size_t ndeps, nholds, returns;
+    uint64_t deadline; /* when it is cancelled, as xr_now(), or 0 */
+    uint64_t scope;    /* object of the scope that it belongs to, or 0 */
 } xr_call;
 
 /* The value of a ready object as it lies somewhere: decode_item makes it a Python object. */
@@ -45,12 +47,19 @@ typedef struct xr_engine {
     /* Space in the arena; *memory is its address, writable by this process. */
     int (*alloc)(uint64_t bytes, uint64_t *offset, uint8_t **memory);
     void (*give_up)(uint64_t offset);
-    int (*put)(const xr_value *v, const void *bytes, const uint64_t *refs, uint64_t *handle);
+    int (*put)(const xr_value *v, const void *bytes, const uint64_t *refs, uint32_t site, uint64_t *handle);
     /* Waits until all are ready or one has failed. deadline: xr_now() at which to give up with
      * GetTimeoutError; 0 only looks. On success the caller calls got_free. */
     int (*get)(const uint64_t *handles, size_t n, int64_t deadline, xr_got *got);
     /* Waits until `need` are ready or the deadline has come; ready: n bytes, 1 where ready. */
     int (*wait)(const uint64_t *handles, size_t n, size_t need, int64_t deadline, uint8_t *ready);
+    /* Items of a generator that are there, at most `most`, each held once for the caller. Returns their number; when it
+     * is 0, *next is what comes next, held once too; *ended: none comes after these. */
+    int (*next)(uint64_t stream, size_t most, uint64_t *items, uint64_t *next, int *ended);
+    /* Has watched() tell, once, of each object that is ready, now or later. */
+    int (*watch)(const uint64_t *handles, size_t n);
+    /* Waits for some of them. into: XR_WATCHED_MOST. Returns their number, 0 when the deadline has come, or -1. */
+    int (*watched)(int64_t deadline, uint64_t *into);
     void (*delta)(uint64_t handle, int64_t delta);
     int (*define)(uint32_t kind, const char *name, size_t name_len, const void *blob, size_t blob_len,
                   const uint8_t digest[16], uint32_t *fid);

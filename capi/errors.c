@@ -125,6 +125,12 @@ int errors_raise(int32_t code, const char *text, size_t len)
         return errors_system(XR_SYSTEM_ACTOR_DIED, text, len);
     case XR_EPENDING:
         return errors_system(XR_SYSTEM_PENDING_CALLS, text, len);
+    case XR_EDEADLOCK:
+        return errors_system(XR_SYSTEM_DEADLOCK, text, len);
+    case XR_ESCOPE:
+        return errors_system(XR_SYSTEM_SCOPE, text, len);
+    case XR_ESCOPEENDED:
+        return errors_system(XR_SYSTEM_SCOPE_ENDED, text, len);
     case XR_EINFEASIBLE:
         return errors_system(XR_SYSTEM_UNSCHEDULABLE, text, len);
     case XR_EBADHANDLE:

@@ -13,6 +13,9 @@
 #define XR_SYSTEM_INTERNAL 12
 #define XR_SYSTEM_GET_TIMEOUT 13
 #define XR_SYSTEM_PENDING_CALLS 14
+#define XR_SYSTEM_DEADLOCK 18
+#define XR_SYSTEM_SCOPE 21
+#define XR_SYSTEM_SCOPE_ENDED 22
 
 /* Sets the exception for a code of thornback.h. text: UTF-8, the engine's words or a JSON object with
  * "message" and more fields. Returns -1 always. */

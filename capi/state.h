@@ -15,19 +15,24 @@
 
 typedef struct xr_hooks { /* see install() in _core.pyi; NULL before it */
     PyObject *auto_init, *dumps, *arrow_write, *arrow_read, *error_of, *raise_task_error;
-    PyObject *system_error, *load, *undecodable;
+    PyObject *system_error, *load, *undecodable, *enter_context, *retryable;
 } xr_hooks;
 
 typedef struct xr_state {
     int ready; /* the types are made */
-    PyTypeObject *ref_type, *function_type, *handle_type, *spec_type, *method_type, *pin_type;
-    PyTypeObject *final_ref, *final_method; /* the hooks' subclasses, or the bases before install */
+    PyTypeObject *ref_type, *function_type, *handle_type, *spec_type, *method_type, *pin_type, *stream_type, *out_type,
+        *generator_type, *call_type;
+    PyTypeObject *coroutine_type;                          /* of `async def` */
+    PyTypeObject *final_ref, *final_method, *final_stream; /* the hooks' subclasses, or the bases before install */
     xr_hooks hooks;
     PyObject *pickle_dumps, *pickle_loads;
-    PyObject *pickle_options;  /* {"protocol": 5, "buffer_callback": buffer_callback} */
+    PyObject *pickle_options; /* {"protocol": 5, "buffer_callback": buffer_callback} */
+    PyObject *own_dumps,
+        *own_types;            /* instead of pickle_dumps, and for which types; NULL: no serializer is registered */
     PyObject *buffer_callback; /* takes buffers for the encoding in progress */
     PyObject *restore_ref;
     PyObject *ndarray_type, *dtype_type, *dtypes; /* numpy's, NULL before they were needed; dtypes: by notation */
+    PyObject *scope;       /* get of the ContextVar of the code's scope, NULL before there was one */
     PyObject *arrow_types; /* type -> bool: whether it exports Arrow; emptied when it gets large */
 
     const xr_engine *engine; /* never NULL: xr_dead_engine where there is no session */

@@ -18,7 +18,7 @@ int store_write(xr_blob *b, xr_value *v)
     return 0;
 }
 
-static int put_inline(xr_blob *b, uint64_t *handle)
+static int put_inline(xr_blob *b, uint32_t site, uint64_t *handle)
 {
     xr_buf bytes;
     int rc = -1;
@@ -26,22 +26,22 @@ static int put_inline(xr_blob *b, uint64_t *handle)
     uint8_t *place = buf_add(&bytes, b->size);
     if (place != NULL && blob_write(b, place) == 0) {
         xr_value v = {XR_WHERE_INLINE, (uint32_t)b->refs.len, b->size, 0};
-        rc = S.engine->put(&v, bytes.data, b->refs.data, handle);
+        rc = S.engine->put(&v, bytes.data, b->refs.data, site, handle);
     }
     buf_free(&bytes);
     return rc;
 }
 
-int store_put(xr_blob *b, uint64_t *handle)
+int store_put(xr_blob *b, uint32_t site, uint64_t *handle)
 {
     if (b->size <= XR_INLINE_MAX) {
-        return put_inline(b, handle);
+        return put_inline(b, site, handle);
     }
     xr_value v;
     if (store_write(b, &v) < 0) {
         return -1;
     }
-    int rc = S.engine->put(&v, NULL, b->refs.data, handle);
+    int rc = S.engine->put(&v, NULL, b->refs.data, site, handle);
     if (rc < 0) {
         S.engine->give_up(v.offset);
     }

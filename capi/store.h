@@ -10,6 +10,6 @@
  * the caller's when nobody takes it. Returns 0, or -1 with ObjectStoreFullError or another. */
 int store_write(xr_blob *b, xr_value *v);
 /* A new object, held once. Returns 0, or -1 with an exception. */
-int store_put(xr_blob *b, uint64_t *handle);
+int store_put(xr_blob *b, uint32_t site, uint64_t *handle);
 
 #endif

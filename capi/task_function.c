@@ -82,11 +82,14 @@ PyObject *target_set_arity(xr_target *t, PyObject *args)
 PyObject *target_set_template(xr_target *t, PyObject *args)
 {
     unsigned int tid, returns;
-    if (!PyArg_ParseTuple(args, "II:set_template", &tid, &returns)) {
+    unsigned long long timeout = 0, deadline = 0;
+    if (!PyArg_ParseTuple(args, "II|KK:set_template", &tid, &returns, &timeout, &deadline)) {
         return NULL;
     }
     t->tid = tid;
     t->returns = returns;
+    t->timeout = timeout;
+    t->deadline = deadline;
     t->session = S.session;
     Py_RETURN_NONE;
 }
@@ -135,7 +138,7 @@ static PyObject *function_remote(PyObject *o, PyObject *const *args, Py_ssize_t 
             return call_with(substitute, args, nargs, kwnames);
         }
     }
-    return args_submit(self->target.tid, self->target.returns, 0, args, nargs, kwnames);
+    return args_submit(self->target.tid, self->target.returns, 0, target_deadline(&self->target), args, nargs, kwnames);
 }
 
 static PyObject *function_set_arity(PyObject *o, PyObject *args)

@@ -2,9 +2,11 @@
  * left, so each reference may cost a few nanoseconds only. */
 #include "api.h"
 
+#include "buf.h"
 #include "engine.h"
 #include "object_ref.h"
 #include "state.h"
+#include "stream.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,13 +42,21 @@ static int are_unique(const uint64_t *handles, size_t n)
     return unique;
 }
 
-/* The handles of a list of references. Returns 0, or -1 with TypeError or ValueError. */
-static int read_handles(PyObject *refs, Py_ssize_t n, uint64_t *handles)
+/* The handles of a list of references. A generator stands for what it gives next, whose handle is held once and added to
+ * `peeked`. Returns 0, or -1 with TypeError or ValueError. */
+static int read_handles(PyObject *refs, Py_ssize_t n, uint64_t *handles, xr_words *peeked)
 {
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *ref = PyList_GetItem(refs, i);
         if (ref == NULL) {
             return -1;
+        }
+        if (!ref_check(ref) && stream_check(ref)) {
+            if (words_reserve(peeked, 1) < 0 || stream_peek(ref, &handles[i]) < 0) {
+                return -1;
+            }
+            words_add(peeked, handles[i]);
+            continue;
         }
         if (!ref_check(ref)) {
             PyErr_Format(PyExc_TypeError,
@@ -149,6 +159,8 @@ PyObject *api_wait(PyObject *module, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     Py_ssize_t n = PyList_Size(given);
+    xr_words peeked;
+    words_init(&peeked);
     PyObject *refs = PyList_GetSlice(given, 0, n); /* ours: holds the objects, whatever becomes of the list */
     uint64_t *handles = malloc(((size_t)n + 1) * (sizeof *handles + 1));
     if (refs == NULL || handles == NULL) {
@@ -159,13 +171,17 @@ PyObject *api_wait(PyObject *module, PyObject *args, PyObject *kwargs)
     }
     uint8_t *ready = (uint8_t *)(handles + n + 1);
     memset(ready, 0, (size_t)n + 1);
-    if (read_handles(refs, n, handles) < 0 || check_need(handles, n, need) < 0) {
+    if (read_handles(refs, n, handles, &peeked) < 0 || check_need(handles, n, need) < 0) {
         goto end;
     }
     if (S.engine->wait(handles, (size_t)n, (size_t)need, deadline, ready) == 0) {
         result = split(refs, ready, n, need);
     }
 end:
+    for (size_t i = 0; i < peeked.len; i++) {
+        S.engine->delta(peeked.data[i], -1);
+    }
+    words_free(&peeked);
     free(handles);
     Py_XDECREF(refs);
     return result;

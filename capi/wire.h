@@ -19,7 +19,7 @@
 #define XR_WIRE_H
 #include <stdint.h>
 
-#define XR_WIRE_VERSION 1u
+#define XR_WIRE_VERSION 2u
 #define XR_LINE 64
 #define XR_WORKERS_MAX 4096 /* bits on the board */
 
@@ -37,7 +37,8 @@
 typedef struct xr_board {
     uint32_t version;
     uint32_t cpus;                     /* cores that this node may use */
-    uint8_t _0[XR_LINE - 8];
+    uint32_t names;                    /* changes when an actor gets a name, or loses it */
+    uint8_t _0[XR_LINE - 12];
     uint32_t mode;                     /* XR_MODE_* */
     uint8_t _1[XR_LINE - 4];
     uint32_t getter;                   /* futex: bumped, then woken, when mode was GETTER */
@@ -75,6 +76,7 @@ typedef struct xr_channel_ctl { /* the control page, 4096 bytes */
                                 * count when the worker dies) */
     uint8_t _2[XR_LINE - 4];
     xr_ring_ctl task, reply, out;
+    uint32_t output_errno;     /* why what the worker prints cannot be written, 0: it can */
 } xr_channel_ctl;
 
 #define XR_CTL_BYTES 4096u
@@ -122,6 +124,13 @@ typedef struct xr_value {   /* 24 bytes; inline bytes follow it, padded to 8 */
 #define XR_MSG_REPLY 3u  /* xr_msg_reply, payload by the request's kind */
 #define XR_MSG_GRANT 4u  /* n x uint64: object handles that this worker may give to what it creates; it holds each once */
 #define XR_MSG_EXIT 5u   /* leave as soon as the current task has ended, run atexit handlers */
+#define XR_MSG_CANCEL 6u /* xr_msg_cancel; with INTERRUPT a SIGINT follows, for a worker that does not read its ring. The
+                          * worker sets the record's claim when it has acted on it, which may be before its turn comes */
+#define XR_MSG_ROOM 7u   /* xr_msg_room: a generator may go on, or is to stop */
+#define XR_MSG_READYREF 8u /* n x (uint64 handle, xr_value, inline bytes padded to 8; refs is 0): objects that the worker
+                            * watches and that are ready; STORE values carry one hold each, which it must release. One
+                            * that is gone has `where` 0.
+                            * Handle 0 asks an event loop whether anything else goes on, see loop.quiet */
 
 #define XR_DEF_FUNCTION 1u /* blob: cloudpickle of the function */
 #define XR_DEF_CLASS 2u    /* blob: cloudpickle of the class */
@@ -147,8 +156,31 @@ typedef struct xr_msg_task {
     uint32_t deps;       /* resolved top-level references, in the order of their index in args */
     uint32_t tid;        /* template: key of per-options state in the worker, else of no meaning to it */
     uint32_t flags;      /* XR_TASKF_* */
+    uint32_t group;      /* METHOD: concurrency group, 0 the default one, else 1 + its place among the actor's groups */
+    uint32_t window;     /* generator: items that may be unread before it pauses; 0: no limit */
 } xr_msg_task;
 #define XR_TASKF_RETRY_EXCEPTIONS 1u /* an application error is reported as such and may be retried */
+#define XR_TASKF_CONTEXT 8u           /* has GPUs, or CPUs for several threads: the worker asks by the control operation
+                                       * "task.context" for them before it loads anything of the task's */
+#define XR_TASKF_RETRY_LIST 16u      /* only an error of certain classes may: the worker asks by control
+                                      * "template.retry" which, and reports another as FINAL */
+#define XR_TASKF_CONCURRENT 32u      /* CREATE: the actor runs several calls at a time; the worker asks by the control
+                                      * operation "concurrency" {"template": tid} how many of each group, in which way */
+#define XR_TASKF_STREAM 2u  /* a generator: each item is said by YIELD; its one result is None, or the error that it raised */
+#define XR_TASKF_DYNAMIC 4u /* a generator: its items are put, its one result is the references to them */
+
+typedef struct xr_msg_room {
+    uint64_t task;
+    uint64_t taken; /* items that have been taken, or that need not be counted any more */
+} xr_msg_room;
+#define XR_ROOM_STOP INT64_MAX  /* as `taken`: nobody wants more items; the generator is closed, and the task ends */
+
+typedef struct xr_msg_cancel {
+    uint64_t task;  /* that is cancelled; to be ignored when it does not run any more */
+    uint32_t flags; /* XR_CANCEL_* */
+    uint32_t _0;
+} xr_msg_cancel;
+#define XR_CANCEL_INTERRUPT 1u /* KeyboardInterrupt is raised in it; else it is only told when it asks */
 
 typedef struct xr_msg_reply {
     uint32_t request; /* number that the worker chose */
@@ -158,6 +190,8 @@ typedef struct xr_msg_reply {
 /* Reply payloads: DEFINE -> uint32 fid; TEMPLATE -> uint32 tid; ALLOC -> xr_span;
  * GET -> uint32 count, uint32 index of the first, then count x (xr_value, inline bytes padded to 8), refs is 0; STORE
  *        values carry one hold for this worker each, which it must release; with fail_fast the first error alone;
+ * NEXT -> uint32 count, uint32 1 when none comes after these, uint64 the object that comes next (0 unless count is 0),
+ *        then count x uint64; each handle is held once for this worker, which must release it;
  * WAIT -> uint32 count, uint32 _0, then n bytes, 1 where ready; CONTROL -> JSON bytes. */
 
 /* ---- messages: worker -> node ------------------------------------------------------ */
@@ -168,7 +202,10 @@ typedef struct xr_msg_reply {
 #define XR_MSG_SUBMIT 19u   /* xr_msg_submit, then returns x uint64 (granted handles), deps x uint64, holds x uint64,
                              * args bytes */
 #define XR_MSG_PUT 20u      /* xr_msg_put, xr_value, inline bytes padded to 8, refs x uint64 */
+#define XR_MSG_YIELD 22u    /* xr_msg_yield, xr_value, inline bytes padded to 8, refs x uint64: the next item of a generator. One of an
+                             * index that an earlier attempt has given already is the same again, and dropped */
 #define XR_MSG_FREE 21u     /* n x uint64: arena offsets of INDIRECT replies that were read, or of an ALLOC given up */
+#define XR_MSG_WATCH 23u    /* n x uint64 handles: a READYREF is wanted when they are ready, once */
 #define XR_MSG_REQUEST 32u  /* and above: requests, xr_msg_request first; each gets a REPLY unless it was dropped */
 #define XR_REQ_DEFINE 32u   /* uint32 kind, name_len, blob_len, _0, 16 bytes digest, name, blob */
 #define XR_REQ_TEMPLATE 33u /* JSON bytes */
@@ -178,9 +215,11 @@ typedef struct xr_msg_reply {
 #define XR_REQ_CONTROL 37u  /* uint32 op_len, uint32 _0, op bytes (UTF-8) padded to 8, JSON bytes; op "grant" {"count": n}
                              * asks for n handles more, which come before the reply */
 #define XR_REQ_DROP 38u     /* the worker no longer waits for that request (timeout, Ctrl-C); no reply to this one */
+#define XR_REQ_NEXT 39u     /* uint64 stream, uint32 most, uint32 _0: items of a stream that are there */
 #define XR_GET_FAIL_FAST 1u
 #define XR_GET_NOW 2u       /* answer at once with what there is (timeout 0): the reply's status is XR_ETIMEOUT when
                              * something is missing; for WAIT: the flags as they are */
+#define XR_GET_TIMED 4u     /* the worker gives up after a while: in no circle of waits for ever */
 
 typedef struct xr_msg_ready {
     uint32_t version, pid;
@@ -189,13 +228,21 @@ typedef struct xr_msg_ready {
 #define XR_DONE_OK 0u
 #define XR_DONE_ERROR 1u     /* the user's code raised: each value is an ERROR blob */
 #define XR_DONE_SYSTEM 2u    /* the task could not be run at all (arguments or function do not unpickle) */
-#define XR_DONE_EXIT 3u      /* actor left by exit_actor: values as for OK; the process ends after this */
+#define XR_DONE_EXIT 3u      /* actor left by exit_actor: values as for OK, not looked at; the process ends after this */
+#define XR_DONE_FINAL 4u     /* as ERROR, but not to be tried again */
+#define XR_DONE_QUIT 5u      /* as EXIT, but by sys.exit(0) */
 typedef struct xr_msg_done {
     uint64_t task;
     uint64_t exec_ns;  /* time in the user's function */
+    uint64_t ended_ns; /* when that ended, CLOCK_MONOTONIC; 0 when it was not entered */
     uint32_t status;   /* XR_DONE_* */
     uint32_t returns;
 } xr_msg_done;
+
+typedef struct xr_msg_yield {
+    uint64_t task;
+    uint64_t index; /* from 0 */
+} xr_msg_yield;
 
 typedef struct xr_ref_delta {
     uint64_t handle;
@@ -207,11 +254,18 @@ typedef struct xr_msg_submit {
     uint64_t parent;   /* handle of the task that submits, 0 from a thread outside any */
     uint32_t tid;
     uint32_t returns, deps, holds, args_len;
-    uint32_t _0;
+    uint32_t flags;    /* XR_SUBMIT_*, and above XR_SUBMIT_SITE the number of the place in the program, see site.h */
+    uint64_t deadline; /* when it is cancelled, in ns of CLOCK_MONOTONIC; 0: when its parent is, if ever */
+    uint64_t scope;    /* object of the scope that it belongs to; 0: that of its parent, if any */
 } xr_msg_submit;
+#define XR_SUBMIT_SITE 16u
+#define XR_SUBMIT_INTERRUPTED 1u /* the submitting task knows by now that it was cancelled: this is no child to be
+                                  * cancelled with it, but one that tidies up */
 
 typedef struct xr_msg_put {
     uint64_t handle; /* granted */
+    uint32_t site;   /* where in the program it was put, see site.h */
+    uint32_t _0;
 } xr_msg_put;
 
 typedef struct xr_msg_request {

@@ -7,8 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crew.h"
 #include "errors.h"
+#include "kill_point.h"
 #include "state.h"
+#include "task.h"
 
 xr_worker W;
 _Thread_local xr_running *worker_running;
@@ -16,33 +19,44 @@ _Thread_local int worker_is_main;
 
 /* ---- the loop ---- */
 
-/* Acts on a record of the task ring.   Returns: 0, or -1 with an exception. */
-static int take_record(xr_record *record)
+int worker_open(const xr_record *record, const uint8_t **payload, size_t *length)
 {
-    xr_consumer *ring = &W.channel.task;
-    const uint8_t *payload = (const uint8_t *)(record + 1);
-    size_t length = record->size - sizeof *record;
     uint32_t unclaimed = XR_CLAIM_FREE;
-    if (record->kind == XR_MSG_TASK && !__atomic_compare_exchange_n(&record->claim, &unclaimed, XR_CLAIM_WORKER, 0,
-                                                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-        consumer_advance(ring, record); /* the node has taken it back, and its arguments too */
+    *payload = (const uint8_t *)(record + 1);
+    *length = record->size - sizeof *record;
+    if (record->kind == XR_MSG_TASK &&
+        !__atomic_compare_exchange_n((uint32_t *)&record->claim, &unclaimed, XR_CLAIM_WORKER, 0, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST)) {
+        consumer_advance(&W.channel.task, record); /* the node has taken it back, and its arguments too */
         return 0;
     }
     if ((record->flags & XR_RECORD_INDIRECT) != 0) {
         xr_span span = {0};
-        payload = worker_span(payload, length, &span);
-        length = span.length;
-        if (payload == NULL) {
+        *payload = worker_span(*payload, *length, &span);
+        *length = span.length;
+        if (*payload == NULL) {
             return -1;
         }
     }
     if (record->kind == XR_MSG_TASK) {
-        return task_run(payload, length, record);
+        return 1;
     }
-    int rc = record->kind == XR_MSG_DEFINE ? definitions_add(payload, length)
+    int rc = record->kind == XR_MSG_DEFINE ? definitions_add(*payload, *length)
                                            : worker_corrupt("the node sent a record of unknown kind to the task ring");
-    consumer_advance(ring, record);
+    consumer_advance(&W.channel.task, record);
     return rc;
+}
+
+/* Acts on a record of the task ring.   Returns: 0, or -1 with an exception. */
+static int take_record(xr_record *record)
+{
+    const uint8_t *payload;
+    size_t length;
+    int is_task = worker_open(record, &payload, &length);
+    if (is_task <= 0) {
+        return is_task;
+    }
+    return crew_is_wanted(payload, length) ? crew_serve(payload, length, record) : task_run(payload, length, record);
 }
 
 /* Sleeps until there is something to do. */
@@ -139,15 +153,17 @@ static int set_up(int channel_fd, int board_fd, int arena_fd, uint64_t arena_byt
         return -1;
     }
     W.arena_fd = arena_fd;
+    __atomic_store_n(&ctl->output_errno, W.output_errno, __ATOMIC_RELAXED);
     worker_is_main = 1;
     S.board = board;
     S.arena = arena;
     S.arena_bytes = arena_bytes;
     S.session = session;
     S.engine = &xr_worker_engine;
-    /* Ctrl-C is for the driver, which decides what it means for tasks. */
-    signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_DFL);
+    if (cancel_set_up() < 0) {
+        return -1;
+    }
     __atomic_fetch_add(&board->active, 1, __ATOMIC_SEQ_CST);
     __atomic_store_n(&ctl->counted, 1, __ATOMIC_SEQ_CST);
     return 0;
@@ -177,10 +193,13 @@ PyObject *worker_run(PyObject *module, PyObject *args)
     if (set_up(channel_fd, board_fd, arena_fd, arena_bytes, session) < 0) {
         return NULL;
     }
+    kill_point("worker", "mapped");
     int rc = say_ready();
     if (rc == 0) {
+        kill_point("worker", "ready");
         rc = serve();
     }
+    kill_point("worker", "leaving");
     if (rc < 0 && !PyErr_ExceptionMatches(PyExc_SystemExit)) {
         return NULL;
     }
@@ -191,16 +210,33 @@ PyObject *worker_run(PyObject *module, PyObject *args)
 
 /* ---- what tasks ask ---- */
 
+xr_running *worker_here(void)
+{
+    return worker_running != NULL || C.current == NULL ? worker_running : async_call_current();
+}
+
+xr_running *worker_current(void)
+{
+    xr_running *r = worker_here();
+    return r != NULL ? r : W.main;
+}
+
 PyObject *worker_current_task(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    /* Threads that a task has started belong to what the main thread runs. */
-    xr_running *r = worker_running != NULL ? worker_running : W.main;
+    xr_running *r = worker_current();
     if (r == NULL) {
         Py_RETURN_NONE;
     }
     PyObject *name = r->name != NULL ? Py_NewRef(r->name) : PyUnicode_FromString("");
     return Py_BuildValue("KNKII", (unsigned long long)r->task, name, (unsigned long long)r->actor, r->attempt, r->tid);
+}
+
+PyObject *worker_current_object(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    xr_running *r = worker_current();
+    return PyLong_FromUnsignedLongLong(r != NULL ? r->object : 0);
 }
 
 PyObject *worker_actor_instance(PyObject *module, PyObject *unused)
@@ -209,9 +245,34 @@ PyObject *worker_actor_instance(PyObject *module, PyObject *unused)
     return Py_NewRef(W.actor != NULL ? W.actor : Py_None);
 }
 
+PyObject *worker_actor_restarts(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromUnsignedLong(W.restarts);
+}
+
 PyObject *worker_exit_actor(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
+    xr_running *r = worker_current();
+    if (r != NULL) {
+        r->leaves = 1;
+    }
     W.leaving = 1;
+    Py_RETURN_NONE;
+}
+
+/* output_lost(errno): the node, which reads this with the worker's next message, tells the user. */
+PyObject *worker_output_lost(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int reason;
+    if (!PyArg_ParseTuple(args, "i:output_lost", &reason)) {
+        return NULL;
+    }
+    W.output_errno = (uint32_t)reason;
+    if (W.channel.ctl != NULL && !S.forked) {
+        __atomic_store_n(&W.channel.ctl->output_errno, W.output_errno, __ATOMIC_RELAXED);
+    }
     Py_RETURN_NONE;
 }

@@ -12,19 +12,29 @@
 /* The task that runs in a thread; tasks taken while it waits stack up on it. */
 typedef struct xr_running {
     uint64_t task, actor;
-    PyObject *name; /* borrowed: the definition keeps it */
+    uint64_t object; /* its first result, 0 without results */
+    PyObject *name;  /* borrowed: the definition keeps it */
     uint32_t attempt, tid;
-    struct xr_running *outer;
+    int leaves;                      /* it called exit_actor() */
+    struct xr_running *outer, *next; /* below it in its thread; in W.running */
+    unsigned long thread;
+    /* cancel.c: it is cancelled; an exception is due in it; one was raised; the user's code runs, so that one may be;
+     * its thread waits for the node */
+    uint8_t is_cancelled, is_due, is_raised, is_open, waits;
 } xr_running;
 
 typedef struct xr_worker {
     xr_channel channel;
     uint8_t *writable; /* the arena, mapped at the first object that this worker makes */
     int arena_fd;
-    int exit_asked;   /* the node wants this process to end */
-    int leaving;      /* exit_actor() was called */
-    PyObject *actor;  /* the actor that lives here, or NULL */
-    xr_running *main; /* what the main thread runs, or NULL */
+    int exit_asked;      /* the node wants this process to end */
+    int leaving;         /* exit_actor() was called */
+    PyObject *actor;     /* the actor that lives here, or NULL */
+    uint32_t restarts;   /* how often that actor was made again */
+    xr_running *main;    /* what the main thread runs, or NULL */
+    xr_running *running; /* all that run, in all threads */
+    unsigned long main_thread;
+    uint32_t output_errno; /* why what is printed cannot be written, also before the node is known; 0: it can */
 } xr_worker;
 
 extern xr_worker W;
@@ -58,6 +68,7 @@ typedef struct xr_pending {
     uint64_t small[16];
     const uint64_t *handles; /* of a GET, whose reply may carry holds; else NULL */
     size_t nhandles;
+    int is_next;       /* a NEXT, whose reply carries holds too */
     const void *owner; /* tells threads apart: the address of a variable of its own */
     struct xr_pending *next;
 } xr_pending;
@@ -71,6 +82,8 @@ void pending_clear(xr_pending *p);
 /* Acts on all that is in the reply ring. Returns 0, or -1 with an exception (a task that was run
  * inside wants the process to exit, or the ring is malformed). */
 int worker_poll(void);
+/* The same up to the first task, for a thread that must not run one. Returns 1 when there is one. */
+int worker_poll_replies(void);
 /* Takes n handles for new objects. Returns 0, or -1 with an exception. */
 int worker_take_handles(size_t n, uint64_t *handles);
 /* The bytes that a span of the arena covers, or NULL with an exception when it is malformed. */
@@ -84,19 +97,42 @@ int definitions_add(const uint8_t *payload, size_t length);
  * *object and a borrowed one in *name, or -1 with an exception. */
 int definitions_get(uint32_t fid, PyObject **object, PyObject **name);
 
-/* ---- task.c ---- */
+/* ---- cancel.c; GIL held ---- */
 
-/* Runs a TASK record's payload. record: when it lies in the task ring, which is advanced past it as
- * soon as the arguments are decoded; else NULL.
- * Returns 0 when its end has been reported, or -1 with SystemExit (the process is to end), or with the
- * error that kept the report from being written. */
-int task_run(const uint8_t *payload, size_t length, const xr_record *record);
+/* A task begins and ends in this thread. */
+void running_enter(xr_running *r);
+void running_leave(xr_running *r);
+/* The same for one that takes turns with others on its thread: being among all that run alone. */
+void running_list(xr_running *r);
+void running_unlist(xr_running *r);
+/* The user's code is over: from now on no exception is raised in the task. */
+void running_close(xr_running *r);
+/* Acts on a CANCEL record, once. */
+void cancel_take(xr_record *record);
+/* Raises what is due in this thread's task. Returns 0, or -1 with KeyboardInterrupt. */
+int cancel_raise(void);
+/* Sets the handler of SIGINT. Returns 0, or -1 with an exception. */
+int cancel_set_up(void);
+
+/* ---- worker.c ---- */
+
+/* Claims a record of the task ring and opens it. Returns 1 when it is a TASK, which is the caller's to advance over; 0 when
+ * it was something else, or taken back, and is dealt with; -1 with an exception. */
+int worker_open(const xr_record *record, const uint8_t **payload, size_t *length);
+/* What the calling code belongs to, or NULL: what its thread runs, else the asyncio call in whose context it is. */
+xr_running *worker_here(void);
+/* The same, else what the main thread runs (threads that a task has started). */
+xr_running *worker_current(void);
 
 /* ---- functions of the module; see _core.pyi ---- */
 PyObject *worker_run(PyObject *module, PyObject *args);
 PyObject *worker_current_task(PyObject *module, PyObject *unused);
+PyObject *worker_current_object(PyObject *module, PyObject *unused);
 PyObject *worker_actor_instance(PyObject *module, PyObject *unused);
 PyObject *worker_exit_actor(PyObject *module, PyObject *unused);
+PyObject *worker_actor_restarts(PyObject *module, PyObject *unused);
+PyObject *worker_is_canceled(PyObject *module, PyObject *unused);
+PyObject *worker_output_lost(PyObject *module, PyObject *args);
 
 /* Sets the exception for nonsense from the node. Returns -1. */
 int worker_corrupt(const char *what);

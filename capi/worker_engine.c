@@ -1,7 +1,10 @@
 /* worker_engine.c - the engine of a worker: the operations of engine.h as records and requests. */
 #include "buf.h"
+#include "crew.h"
 #include "errors.h"
+#include "kill_point.h"
 #include "state.h"
+#include "watch.h"
 #include "worker.h"
 
 #include <string.h>
@@ -62,19 +65,29 @@ static int worker_submit(const xr_call *c, uint64_t *rets)
     if (worker_take_handles(c->returns, rets) < 0) {
         return -1;
     }
+    xr_running *here = worker_here();
     xr_msg_submit head = {.actor = c->actor,
-                          .parent = worker_running != NULL ? worker_running->task : 0,
+                          .parent = here != NULL ? here->task : 0,
                           .tid = c->tid,
                           .returns = (uint32_t)c->returns,
                           .deps = (uint32_t)c->ndeps,
                           .holds = (uint32_t)c->nholds,
-                          .args_len = (uint32_t)c->args_len};
+                          .args_len = (uint32_t)c->args_len,
+                          .deadline = c->deadline,
+                          .scope = c->scope,
+                          .flags = c->site << XR_SUBMIT_SITE};
+    if (worker_running != NULL && worker_running->is_raised) {
+        head.flags |= XR_SUBMIT_INTERRUPTED;
+    }
     xr_part parts[] = {{&head, sizeof head},
                        {rets, c->returns * sizeof *rets},
                        {c->deps, c->ndeps * sizeof *c->deps},
                        {c->holds, c->nholds * sizeof *c->holds},
                        {c->args, c->args_len}};
-    return worker_send(XR_MSG_SUBMIT, parts, 5, XR_URGENTLY, 0);
+    kill_point("submit", "begun");
+    int rc = worker_send(XR_MSG_SUBMIT, parts, 5, XR_URGENTLY, 0);
+    kill_point("submit", "said");
+    return rc;
 }
 
 /* ---- objects ---- */
@@ -111,17 +124,20 @@ static int worker_alloc(uint64_t bytes, uint64_t *offset, uint8_t **memory)
     return rc;
 }
 
-static int worker_put(const xr_value *v, const void *bytes, const uint64_t *refs, uint64_t *handle)
+static int worker_put(const xr_value *v, const void *bytes, const uint64_t *refs, uint32_t site, uint64_t *handle)
 {
     if (worker_take_handles(1, handle) < 0) {
         return -1;
     }
-    xr_msg_put head = {*handle};
+    xr_msg_put head = {.handle = *handle, .site = site};
     xr_part parts[] = {{&head, sizeof head},
                        {v, sizeof *v},
                        {bytes, v->where == XR_WHERE_INLINE ? v->length : 0},
                        {refs, v->refs * sizeof *refs}};
-    return worker_send(XR_MSG_PUT, parts, 4, XR_URGENTLY, 0);
+    kill_point("put", "begun");
+    int rc = worker_send(XR_MSG_PUT, parts, 4, XR_URGENTLY, 0);
+    kill_point("put", "said");
+    return rc;
 }
 
 /* One value of a GET's reply.   Returns: where the next one starts, or 0 when it is malformed. */
@@ -167,13 +183,25 @@ static int parse_values(const uint8_t *data, size_t length, const uint64_t *hand
     return 0;
 }
 
+/* The flags that say when a request ends by itself. */
+static uint32_t ending(int64_t deadline)
+{
+    return deadline <= 0 ? XR_GET_NOW : deadline < XR_NEVER ? XR_GET_TIMED : 0;
+}
+
 static int worker_get(const uint64_t *handles, size_t n, int64_t deadline, xr_got *got)
 {
-    uint32_t head[2] = {(uint32_t)n, XR_GET_FAIL_FAST | (deadline <= 0 ? XR_GET_NOW : 0)};
+    uint32_t head[2] = {(uint32_t)n, XR_GET_FAIL_FAST | ending(deadline)};
     xr_part parts[] = {{head, sizeof head}, {handles, n * sizeof *handles}};
     xr_pending p = {.handles = handles, .nhandles = n};
+    if (C.is_async && deadline > 0 && crew_warn_blocking() < 0) {
+        return -1;
+    }
     if (got_init(got, n) < 0) {
         return -1;
+    }
+    if (n == 1 && watch_get(handles[0], got)) {
+        return 0;
     }
     int rc = worker_request(&p, XR_REQ_GET, parts, 2, deadline <= 0 ? XR_NEVER : deadline);
     if (rc == 0 && p.status != XR_OK) {
@@ -200,7 +228,7 @@ static int worker_get(const uint64_t *handles, size_t n, int64_t deadline, xr_go
 /* Asks once.   Returns: 0 with *status, or -1 with an exception. */
 static int ask_wait(const uint64_t *handles, size_t n, size_t need, int64_t deadline, uint8_t *ready, int32_t *status)
 {
-    uint32_t head[4] = {(uint32_t)n, (uint32_t)need, deadline <= 0 ? XR_GET_NOW : 0, 0};
+    uint32_t head[4] = {(uint32_t)n, (uint32_t)need, ending(deadline), 0};
     xr_part parts[] = {{head, sizeof head}, {handles, n * sizeof *handles}};
     xr_pending p = {0};
     int rc = worker_request(&p, XR_REQ_WAIT, parts, 2, deadline <= 0 ? XR_NEVER : deadline);
@@ -228,6 +256,38 @@ static int worker_wait(const uint64_t *handles, size_t n, size_t need, int64_t d
     return rc;
 }
 
+static int worker_next(uint64_t stream, size_t most, uint64_t *items, uint64_t *next, int *ended)
+{
+    struct {
+        uint64_t stream;
+        uint32_t most, _0;
+    } head = {stream, (uint32_t)most, 0};
+    struct {
+        uint32_t count, ended;
+        uint64_t next;
+    } reply;
+    xr_part part = {&head, sizeof head};
+    xr_pending p = {.is_next = 1};
+    int rc = worker_request(&p, XR_REQ_NEXT, &part, 1, XR_NEVER);
+    if (rc == 0 && p.status != XR_OK) {
+        rc = fail(&p);
+    } else if (rc == 0 && p.length < sizeof reply) {
+        rc = worker_corrupt("a reply to next is too short");
+    } else if (rc == 0) {
+        memcpy(&reply, p.data, sizeof reply);
+        if (reply.count > most || reply.count > (p.length - sizeof reply) / sizeof *items) {
+            rc = worker_corrupt("a reply to next has a wrong count");
+        } else {
+            memcpy(items, p.data + sizeof reply, reply.count * sizeof *items);
+            *next = reply.next;
+            *ended = reply.ended != 0;
+            rc = (int)reply.count;
+        }
+    }
+    pending_clear(&p);
+    return rc;
+}
+
 const xr_engine xr_worker_engine = {
     .submit = worker_submit,
     .alloc = worker_alloc,
@@ -235,6 +295,9 @@ const xr_engine xr_worker_engine = {
     .put = worker_put,
     .get = worker_get,
     .wait = worker_wait,
+    .next = worker_next,
+    .watch = worker_watch,
+    .watched = worker_watched,
     .delta = worker_delta,
     .define = worker_define,
     .make_template = worker_template,

@@ -6,7 +6,11 @@
  */
 #include "buf.h"
 #include "errors.h"
+#include "kill_point.h"
+#include "produce.h"
 #include "state.h"
+#include "task.h"
+#include "watch.h"
 #include "worker.h"
 
 #include <stdio.h>
@@ -15,11 +19,12 @@
 
 #define XR_SLICE_NS 100000000 /* so often a waiting thread looks for Python's signals at least */
 
-/* A GET that was given up. Its reply may be under way, with holds that nobody else would release; it
+/* A GET or NEXT that was given up. Its reply may be under way, with holds that nobody else would release; it
  * is, or it comes never, before any reply to a later request. */
 typedef struct xr_dropped {
     uint32_t number, before; /* first request number after the drop */
     size_t n;
+    int is_next;
     struct xr_dropped *next;
     uint64_t handles[];
 } xr_dropped;
@@ -96,6 +101,19 @@ static void release_holds(const uint8_t *p, size_t length, const uint64_t *handl
     }
 }
 
+/* Lets go what the reply to a dropped NEXT has taken: the items are lost, as the thread that wanted them has failed. */
+static void release_items(const uint8_t *p, size_t length)
+{
+    const size_t head = 2 * sizeof(uint64_t); /* counts, then what comes next, then the items */
+    for (size_t at = head - sizeof(uint64_t); at + sizeof(uint64_t) <= length; at += sizeof(uint64_t)) {
+        uint64_t handle;
+        memcpy(&handle, p + at, sizeof handle);
+        if (handle != 0) {
+            worker_delta(handle, -1);
+        }
+    }
+}
+
 /* The reply to a request that nobody waits for any more, or to a later one. */
 static void settle_dropped(const xr_msg_reply *reply, const uint8_t *data, size_t length)
 {
@@ -103,7 +121,9 @@ static void settle_dropped(const xr_msg_reply *reply, const uint8_t *data, size_
     while (*at != NULL) {
         xr_dropped *d = *at;
         int is_reply = d->number == reply->request;
-        if (is_reply && reply->status == XR_OK) {
+        if (is_reply && reply->status == XR_OK && d->is_next) {
+            release_items(data, length);
+        } else if (is_reply && reply->status == XR_OK) {
             release_holds(data, length, d->handles, d->n);
         }
         if (is_reply || (int32_t)(reply->request - d->before) >= 0) {
@@ -178,11 +198,11 @@ static int take_task(const uint8_t *payload, size_t length, const xr_record *rec
     consumer_advance(&W.channel.reply, record);
     int rc = task_run(copy, length, NULL);
     free(copy);
-    return rc;
+    return rc == 0 ? cancel_raise() : rc; /* what was due in the one below is now */
 }
 
 /* Acts on one record and gives its space back. */
-static int take_record(const xr_record *record)
+static int take_record(xr_record *record)
 {
     xr_span span = {0};
     const uint8_t *payload = (const uint8_t *)(record + 1);
@@ -209,9 +229,19 @@ static int take_record(const xr_record *record)
     case XR_MSG_DEFINE:
         rc = definitions_add(payload, length);
         break;
+    case XR_MSG_ROOM:
+        rc = produce_room(payload, length);
+        break;
+    case XR_MSG_READYREF:
+        rc = watch_take(payload, length);
+        break;
     case XR_MSG_EXIT:
         W.exit_asked = 1;
         break;
+    case XR_MSG_CANCEL:
+        cancel_take(record);
+        consumer_advance(&W.channel.reply, record);
+        return cancel_raise(); /* at once: the replies behind it may be the failures of what is cancelled with it */
     default:
         return worker_corrupt("the node sent a record of unknown kind");
     }
@@ -219,14 +249,27 @@ static int take_record(const xr_record *record)
     return rc;
 }
 
-int worker_poll(void)
+static int poll(int with_tasks)
 {
     int corrupt, rc = 0;
     xr_record *record;
     while (rc == 0 && (record = consumer_next(&W.channel.reply, &corrupt)) != NULL) {
+        if (record->kind == XR_MSG_TASK && !with_tasks) {
+            return 1;
+        }
         rc = take_record(record);
     }
     return rc == 0 && corrupt ? worker_corrupt("the reply ring is malformed") : rc;
+}
+
+int worker_poll(void)
+{
+    return poll(1);
+}
+
+int worker_poll_replies(void)
+{
+    return poll(0);
 }
 
 /* ---- requests ---- */
@@ -238,7 +281,7 @@ static int drop(xr_pending *p)
     xr_part part = {&head, sizeof head};
     unlink_pending(p);
     worker_send(XR_REQ_DROP, &part, 1, XR_LAZILY, 0);
-    if (p->nhandles > 0) {
+    if (p->nhandles > 0 || p->is_next) {
         xr_dropped *d = malloc(sizeof *d + p->nhandles * sizeof(uint64_t));
         if (d == NULL) {
             return -1;
@@ -246,7 +289,10 @@ static int drop(xr_pending *p)
         d->number = p->number;
         d->before = requests.last + 1;
         d->n = p->nhandles;
-        memcpy(d->handles, p->handles, p->nhandles * sizeof(uint64_t));
+        d->is_next = p->is_next;
+        if (p->nhandles > 0) {
+            memcpy(d->handles, p->handles, p->nhandles * sizeof(uint64_t));
+        }
         d->next = requests.dropped;
         requests.dropped = d;
     }
@@ -263,7 +309,7 @@ static int await(xr_pending *p, int64_t deadline)
         if (p->done) {
             return 0;
         }
-        if (PyErr_CheckSignals() < 0) {
+        if (PyErr_CheckSignals() < 0 || cancel_raise() < 0) {
             break;
         }
         int64_t now = xr_now();
@@ -273,9 +319,16 @@ static int await(xr_pending *p, int64_t deadline)
         }
         worker_flush();
         int64_t until = deadline - now < XR_SLICE_NS ? deadline : now + XR_SLICE_NS;
+        xr_running *r = worker_running;
+        if (r != NULL) {
+            r->waits = 1;
+        }
         PyThreadState *thread = PyEval_SaveThread();
         channel_pause(&W.channel, &p->done, 0, worker_is_main, until);
         PyEval_RestoreThread(thread);
+        if (r != NULL) {
+            r->waits = 0;
+        }
     }
     if (p->done) {
         return PyErr_Occurred() ? -1 : 0;
@@ -284,10 +337,19 @@ static int await(xr_pending *p, int64_t deadline)
     return -1;
 }
 
+/* The group of a request's steps, see kill_point.h. */
+static const char *group_of(uint16_t kind)
+{
+    static const char *const names[] = {"define", "template", "alloc", "get", "wait", "control", "drop", "next"};
+    size_t i = kind - XR_REQ_DEFINE;
+    return i < sizeof names / sizeof names[0] ? names[i] : "request";
+}
+
 int worker_request(xr_pending *p, uint16_t kind, const xr_part *parts, size_t n, int64_t deadline)
 {
     xr_part all[8];
-    xr_msg_request head = {.task = worker_running != NULL ? worker_running->task : 0};
+    xr_running *here = worker_here();
+    xr_msg_request head = {.task = here != NULL ? here->task : 0};
     requests.last = requests.last == UINT32_MAX ? 1 : requests.last + 1;
     head.request = p->number = requests.last;
     p->done = 0;
@@ -304,7 +366,10 @@ int worker_request(xr_pending *p, uint16_t kind, const xr_part *parts, size_t n,
         unlink_pending(p);
         return -1;
     }
-    return await(p, deadline);
+    kill_point(group_of(kind), "asked");
+    int rc = await(p, deadline);
+    kill_point(group_of(kind), "answered");
+    return rc;
 }
 
 /* Asks for handles, which the node sends before its reply. What is due for the submissions before this

@@ -179,18 +179,19 @@ func xr_template(json *C.char, length C.size_t, tid *C.uint32_t, e *C.xr_error) 
 }
 
 //export xr_submit
-func xr_submit(tid C.uint32_t, actor C.uint64_t, args unsafe.Pointer, argsLen C.size_t, deps *C.uint64_t, ndeps C.size_t,
-	holds *C.uint64_t, nholds C.size_t, returns C.size_t, rets *C.uint64_t, e *C.xr_error) (rc C.int32_t) {
+func xr_submit(tid, site C.uint32_t, actor C.uint64_t, args unsafe.Pointer, argsLen C.size_t, deps *C.uint64_t, ndeps C.size_t,
+	holds *C.uint64_t, nholds C.size_t, deadline, scope C.uint64_t, returns C.size_t, rets *C.uint64_t, e *C.xr_error) (rc C.int32_t) {
 	defer guard(&rc)
 	n, rc := open()
 	if n == nil {
 		return rc
 	}
 	s := owner.Submission{
+		Site:  uint16(site),
 		Actor: uint64(actor), Args: bytesOf(args, argsLen), Deps: handles(deps, ndeps), Holds: handles(holds, nholds),
-		Returns: int(returns), Rets: handles(rets, returns),
+		Returns: int(returns), Rets: handles(rets, returns), Scope: uint64(scope),
 	}
-	flight, err := n.Submit(uint32(tid), &s)
+	flight, err := n.Submit(uint32(tid), &s, uint64(deadline))
 	if err != nil {
 		return fail(err, e)
 	}
@@ -229,7 +230,8 @@ func xr_abort(offset C.uint64_t) (rc C.int32_t) {
 }
 
 //export xr_put
-func xr_put(v *C.xr_value, bytes unsafe.Pointer, refs *C.uint64_t, handle *C.uint64_t, e *C.xr_error) (rc C.int32_t) {
+func xr_put(v *C.xr_value, bytes unsafe.Pointer, refs *C.uint64_t, site C.uint32_t, handle *C.uint64_t,
+	e *C.xr_error) (rc C.int32_t) {
 	defer guard(&rc)
 	n, rc := open()
 	if n == nil {
@@ -239,7 +241,7 @@ func xr_put(v *C.xr_value, bytes unsafe.Pointer, refs *C.uint64_t, handle *C.uin
 	if val.Where == wire.WhereInline {
 		val.Offset, val.Bytes = 0, bytesOf(bytes, C.size_t(v.length))
 	}
-	h, err := n.Put(val, handles(refs, C.size_t(v.refs)))
+	h, err := n.Put(val, handles(refs, C.size_t(v.refs)), uint16(site))
 	if err != nil {
 		return fail(err, e)
 	}
@@ -277,14 +279,14 @@ func xr_look(hs *C.uint64_t, count, most C.size_t, states *C.uint8_t, values *C.
 }
 
 //export xr_wait_begin
-func xr_wait_begin(hs *C.uint64_t, count, need C.size_t, failFast C.int32_t, waiter *C.uint64_t, word **C.uint32_t,
+func xr_wait_begin(hs *C.uint64_t, count, need C.size_t, failFast C.int32_t, scope C.uint64_t, waiter *C.uint64_t, word **C.uint32_t,
 	e *C.xr_error) (rc C.int32_t) {
 	defer guard(&rc)
 	n, rc := open()
 	if n == nil {
 		return rc
 	}
-	id, w, err := n.WaitBegin(handles(hs, count), int(need), failFast != 0)
+	id, w, err := n.WaitBegin(handles(hs, count), int(need), failFast != 0, uint64(scope))
 	if err != nil {
 		return fail(err, e)
 	}
@@ -301,6 +303,52 @@ func xr_wait_end(waiter C.uint64_t) (rc C.int32_t) {
 	}
 	n.WaitEnd(uint64(waiter))
 	return C.XR_OK
+}
+
+//export xr_watch
+func xr_watch(hs *C.uint64_t, count C.size_t) (rc C.int32_t) {
+	defer guard(&rc)
+	n, rc := open()
+	if n == nil {
+		return rc
+	}
+	if err := n.Watch(handles(hs, count)); err != nil {
+		return fail(err, nil)
+	}
+	return C.XR_OK
+}
+
+//export xr_watched
+func xr_watched(hs *C.uint64_t, most C.size_t, word **C.uint32_t) (rc C.int32_t) {
+	defer guard(&rc)
+	n, rc := open()
+	if n == nil {
+		return rc
+	}
+	count, w, err := n.Watched(handles(hs, most))
+	if err != nil {
+		return fail(err, nil)
+	}
+	*word = (*C.uint32_t)(unsafe.Pointer(w)) // outside the Go heap
+	return C.int32_t(count)
+}
+
+//export xr_stream_next
+func xr_stream_next(stream C.uint64_t, most C.size_t, items *C.uint64_t, next *C.uint64_t, ended *C.int32_t, e *C.xr_error) (rc C.int32_t) {
+	defer guard(&rc)
+	n, rc := open()
+	if n == nil {
+		return rc
+	}
+	count, h, end, err := n.Next(uint64(stream), handles(items, most))
+	if err != nil {
+		return fail(err, e)
+	}
+	*next, *ended = C.uint64_t(h), 0
+	if end {
+		*ended = 1
+	}
+	return C.int32_t(count)
 }
 
 //export xr_drain

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"encoding/json"
 	"sync/atomic"
 	"unsafe"
 
@@ -12,8 +13,8 @@ import (
 // long as tasks are queued.
 const drainEvery = 16
 
-// Submit submits for the driver. It reports whether tasks are queued behind others.
-func (n *Node) Submit(tid uint32, s *owner.Submission) (flight bool, err error) {
+// Submit submits for the driver; deadline is a time of CLOCK_MONOTONIC, or 0. It reports whether tasks are queued behind others.
+func (n *Node) Submit(tid uint32, s *owner.Submission, deadline uint64) (flight bool, err error) {
 	if !n.enter() {
 		return false, ErrClosed
 	}
@@ -24,8 +25,15 @@ func (n *Node) Submit(tid uint32, s *owner.Submission) (flight bool, err error) 
 		return false, owner.ErrStale
 	}
 	s.Template, s.From = t, owner.Driver
+	if t.Lacks != "" {
+		n.warnInfeasible(t)
+	}
+	if deadline != 0 {
+		s.Deadline = max(1, n.clock(deadline))
+	}
+	now := n.now()
+	n.m.At(now)
 	if err = n.m.Submit(s); err == nil {
-		now := n.now()
 		n.submits++
 		if n.submits%drainEvery == 0 && n.pending() {
 			n.drain(now)
@@ -38,7 +46,7 @@ func (n *Node) Submit(tid uint32, s *owner.Submission) (flight bool, err error) 
 }
 
 // Put makes an object for the driver. A stored value's extent came from Alloc.
-func (n *Node) Put(v wire.Value, inner []uint64) (uint64, error) {
+func (n *Node) Put(v wire.Value, inner []uint64, site uint16) (uint64, error) {
 	if !n.enter() {
 		return 0, ErrClosed
 	}
@@ -50,7 +58,11 @@ func (n *Node) Put(v wire.Value, inner []uint64) (uint64, error) {
 		}
 		delete(n.driverSpans, v.Offset)
 	}
-	return n.m.Put(v, inner)
+	h, err := n.m.Put(v, inner)
+	if err == nil {
+		n.m.SetSite(h, site)
+	}
+	return h, err
 }
 
 // Alloc takes an extent for an object that the driver writes; its memory is reserved.
@@ -110,6 +122,9 @@ func (n *Node) Refs(deltas []Delta) {
 	defer n.rescue()
 	defer n.unlock()
 	n.applyDeltas(owner.Driver, deltas)
+	if n.m.Moved() {
+		n.m.Schedule(n.now())
+	}
 }
 
 // Placed is a value as the border tells it: xr_value, with the address of inline bytes in Offset.
@@ -137,6 +152,9 @@ func (n *Node) Look(handles []uint64, most int, states []byte, values []Placed) 
 		if s != owner.Pending {
 			ready++
 		}
+		if s == owner.Failed {
+			n.m.Saw(h)
+		}
 		if values == nil {
 			continue
 		}
@@ -149,13 +167,14 @@ func (n *Node) Look(handles []uint64, most int, states []byte, values []Placed) 
 }
 
 // WaitBegin registers a waiting thread; see capi/thornback.h. The word stays valid until WaitEnd.
-func (n *Node) WaitBegin(handles []uint64, need int, failFast bool) (uint64, *uint32, error) {
+func (n *Node) WaitBegin(handles []uint64, need int, failFast bool, scope uint64) (uint64, *uint32, error) {
 	if !n.enter() {
 		return 0, nil, ErrClosed
 	}
 	defer n.rescue()
 	defer n.unlock()
-	return n.m.WaitBegin(handles, need, failFast)
+	n.m.At(n.now())
+	return n.m.WaitBegin(handles, need, failFast, scope)
 }
 
 // WaitEnd forgets a waiting thread.
@@ -183,12 +202,21 @@ func (n *Node) Template(text []byte) (uint32, error) {
 	return n.template(text)
 }
 
-// Control runs an operation of the control table.
+// Control runs an operation of the control table, or a query.
 func (n *Node) Control(op string, request []byte) (answer []byte, code int32, err error) {
+	if q, ok := queries[op]; ok { // a panic goes on to the border's guard
+		return n.marshal(func(_ string, r json.RawMessage) (any, error) { return q(n, r) }, op, request)
+	}
+	if op == opMetrics {
+		return n.marshal(func(_ string, r json.RawMessage) (any, error) { return n.report(nil, r) }, op, request)
+	}
 	if !n.enter() {
 		return nil, wire.EClosed, ErrClosed
 	}
 	defer n.rescue()
+	if op == opCancel {
+		n.settle()
+	}
 	answer, code, err = n.control(op, request)
 	n.m.Schedule(n.now())
 	n.unlock()

@@ -81,11 +81,15 @@ func (z *fakeZygote) run() error {
 		case packetFork:
 			pid++
 			err = z.fork(body.Worker, pid, fds[0])
-		case packetKill:
+		case packetKill, packetPoke:
 			z.mu.Lock()
 			w := z.workers[body.PID]
 			z.mu.Unlock()
-			if w != nil {
+			switch {
+			case w == nil:
+			case buf[0] == packetPoke:
+				w.poked.Store(true)
+			default:
 				w.end(int(unix.SIGKILL))
 			}
 		}
@@ -140,18 +144,20 @@ func (z *fakeZygote) fork(id, pid, fd int) error {
 
 // fakeWorker speaks the worker's side of capi/wire.h.
 type fakeWorker struct {
-	z       *fakeZygote
-	id, pid int
-	mem     []byte
-	task    *ring.Consumer
-	reply   *ring.Consumer
-	out     *ring.Producer
-	names   map[uint32]string
-	grants  []uint64
-	answers []fakeAnswer
-	over    atomic.Bool
-	once    sync.Once
-	exiting bool
+	z        *fakeZygote
+	id, pid  int
+	mem      []byte
+	task     *ring.Consumer
+	reply    *ring.Consumer
+	out      *ring.Producer
+	names    map[uint32]string
+	grants   []uint64
+	answers  []fakeAnswer
+	over     atomic.Bool
+	poked    atomic.Bool // has got SIGINT
+	canceled uint64      // the task of the last CANCEL
+	once     sync.Once
+	exiting  bool
 }
 
 type fakeAnswer struct {
@@ -255,6 +261,8 @@ func (w *fakeWorker) read() bool {
 		w.define(&r)
 	case wire.MsgExit:
 		w.exiting = true
+	case wire.MsgCancel:
+		w.canceled = r.U64()
 	}
 	w.reply.Advance()
 	return true
@@ -289,7 +297,9 @@ func (w *fakeWorker) taskRecord(rec ring.Record) {
 	r.U32()
 	argsLen, deps := r.U32(), r.U32()
 	t.tid = r.U32()
-	r.U32()
+	for range 3 { // flags, group, window
+		r.U32()
+	}
 	t.args = append(t.args, r.Padded(uint64(argsLen))...)
 	for range deps {
 		v := r.Value()
@@ -318,7 +328,7 @@ func (t *fakeTask) number(i int) uint64 { return binary.LittleEndian.Uint64(t.ar
 func inline(b []byte) []any { return []any{wire.WhereInline, 0, uint64(len(b)), uint64(0), b} }
 
 func (w *fakeWorker) done(t *fakeTask, b []byte) {
-	parts := []any{t.task, uint64(1000), wire.DoneOK, t.returns}
+	parts := []any{t.task, uint64(1000), uint64(0), wire.DoneOK, t.returns}
 	for range t.returns {
 		parts = append(parts, inline(b)...)
 	}

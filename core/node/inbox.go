@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"golang.org/x/sys/unix"
+
 	"thornback/core/owner"
 	"thornback/core/ring"
 	"thornback/core/wire"
@@ -37,6 +39,7 @@ func (n *Node) Drain() (some, flight bool) {
 
 // drain reads the rings of all workers whose bit is set. Preconditions: n.mu held.
 func (n *Node) drain(now int64) bool {
+	n.m.At(now)
 	some := false
 	if n.unsent > 0 {
 		for _, w := range n.workers {
@@ -76,6 +79,10 @@ func (n *Node) pending() bool {
 // read handles up to limit records of one worker and reports whether there may be more. A worker that writes nonsense is
 // ended.
 func (n *Node) read(w *worker, limit int, now int64) bool {
+	if reason := w.lost.Load(); reason != 0 && !n.outputLost {
+		n.outputLost = true
+		n.logs.lost(unix.Errno(reason))
+	}
 	for range limit {
 		rec, ok, err := w.out.Next()
 		if err == nil && ok {
@@ -120,11 +127,15 @@ func (n *Node) handle(w *worker, rec ring.Record, now int64) error {
 		return n.onSubmit(w, &r)
 	case wire.MsgPut:
 		return n.onPut(w, &r)
+	case wire.MsgYield:
+		return n.onYield(w, &r)
 	case wire.MsgFree:
 		for r.Rest() >= 8 {
 			n.freeSpan(w, r.U64())
 		}
 		return nil
+	case wire.MsgWatch:
+		return n.onWatch(w, &r)
 	case wire.MsgReady:
 		return n.onReady(w, &r)
 	}
@@ -132,13 +143,15 @@ func (n *Node) handle(w *worker, rec ring.Record, now int64) error {
 }
 
 func (n *Node) onReady(w *worker, r *wire.Reader) error {
-	version, _ := r.U32(), r.U32()
+	version, pid := r.U32(), r.U32()
 	if r.Failed() || version != wire.Version || w.ready {
 		return fmt.Errorf("%w: READY of version %d", errMessage, version)
 	}
 	w.ready = true
+	w.process.ready = n.now()
 	n.failures = 0
 	n.m.WorkerReady(w.id)
+	n.m.WorkerPID(w.id, int(pid))
 	n.grant(w)
 	n.retireLater()
 	return nil
@@ -168,7 +181,7 @@ func (n *Node) takeSpan(w *worker, v *wire.Value) error {
 func (n *Node) onDone(w *worker, r *wire.Reader, now int64) error {
 	task := r.U64()
 	o := &n.outcome
-	o.ExecNS, o.Status = r.U64(), r.U32()
+	o.ExecNS, o.Ended, o.Status = r.U64(), n.clock(r.U64()), r.U32()
 	count := r.Count(r.U32(), wire.ValueBytes)
 	o.Values, o.Inner = o.Values[:0], o.Inner[:0]
 	for range count {
@@ -191,9 +204,9 @@ func (n *Node) onDone(w *worker, r *wire.Reader, now int64) error {
 		n.freeValues(o.Values)
 		return fmt.Errorf("%w: DONE", errMessage)
 	}
-	if off, ok := w.taskSpans[task]; ok {
+	if s, ok := w.taskSpans[task]; ok {
 		delete(w.taskSpans, task)
-		n.FreeExtent(off)
+		n.FreeExtent(s.offset)
 	}
 	if !n.m.Done(w.id, task, o, now) {
 		n.freeValues(o.Values)
@@ -237,7 +250,12 @@ func (n *Node) applyDeltas(id owner.WorkerID, deltas []Delta) {
 func (n *Node) onSubmit(w *worker, r *wire.Reader) error {
 	s := owner.Submission{From: w.id, Actor: r.U64(), Caller: r.U64()}
 	tid, returns, deps, holds, args := r.U32(), r.U32(), r.U32(), r.U32(), r.U32()
-	r.U32()
+	flags := r.U32()
+	s.Site = uint16(flags >> wire.SubmitSite)
+	if at := r.U64(); at != 0 {
+		s.Deadline = max(1, n.clock(at))
+	}
+	s.Scope = r.U64()
 	if returns > returnsMax {
 		return fmt.Errorf("%w: SUBMIT with %d returns", errMessage, returns)
 	}
@@ -253,8 +271,13 @@ func (n *Node) onSubmit(w *worker, r *wire.Reader) error {
 		s.Caller = uint64(w.id) + 1 // a thread outside any task; no handle is this small
 	}
 	s.Template, s.Returns = t, int(returns)
+	if t.Lacks != "" {
+		n.warnInfeasible(t)
+	}
 	if err := n.m.Submit(&s); err != nil {
 		n.m.RefuseFrom(w.id, s.Rets, err)
+	} else if flags&wire.SubmitInterrupted == 0 {
+		n.m.CancelLate(&s)
 	}
 	n.regrant(w)
 	return nil
@@ -268,7 +291,8 @@ func (n *Node) regrant(w *worker) {
 }
 
 func (n *Node) onPut(w *worker, r *wire.Reader) error {
-	h := r.U64()
+	h, site := r.U64(), uint16(r.U32())
+	r.U32()
 	v := r.Value()
 	inner := r.U64s(nil, v.Refs)
 	if r.Failed() {
@@ -280,6 +304,7 @@ func (n *Node) onPut(w *worker, r *wire.Reader) error {
 	if !n.m.PutFrom(w.id, h, v, inner) {
 		return fmt.Errorf("%w: PUT to handle %x, which was not granted", errMessage, h)
 	}
+	n.m.SetSite(h, site)
 	n.regrant(w)
 	return nil
 }
@@ -294,6 +319,8 @@ func (n *Node) onRequest(w *worker, kind uint16, r *wire.Reader) error {
 	switch kind {
 	case wire.ReqGet, wire.ReqWait:
 		return n.onAsk(w, kind, request, task, r)
+	case wire.ReqNext:
+		return n.onNext(w, request, r)
 	case wire.ReqDrop:
 		n.m.Dropped(w.id, request)
 	case wire.ReqAlloc:
@@ -319,14 +346,28 @@ func (n *Node) onRequest(w *worker, kind uint16, r *wire.Reader) error {
 		if r.Failed() {
 			break
 		}
-		if string(op) == "grant" {
+		switch string(op) {
+		case "grant":
 			return n.onGrant(w, request, r.Bytes(r.Rest()))
+		case opCancel:
+			n.onCancel(w, request, r.Bytes(r.Rest()))
+			return nil
+		case opMetrics:
+			n.askLater(w, request, opMetrics, r.Bytes(r.Rest()), func(_ string, report json.RawMessage) (any, error) {
+				return n.report(w, report)
+			})
+			return nil
 		}
+		if _, ok := queries[string(op)]; ok {
+			n.askLater(w, request, string(op), r.Bytes(r.Rest()), n.answer)
+			break
+		}
+		n.asker, n.askerTask = w.id, task
 		answer, code, err := n.control(string(op), r.Bytes(r.Rest()))
-		if err != nil {
-			n.replyError(w, request, code, err.Error())
-		} else {
-			n.reply(w, request, wire.OK, answer)
+		n.asker, n.askerTask = owner.Driver, 0
+		n.replyControl(w, request, answer, code, err)
+		if string(op) == opQuiet && err == nil {
+			w.quiet = w.said(w.out.After())
 		}
 	default:
 		return fmt.Errorf("%w: kind %d", errMessage, kind)
@@ -335,6 +376,14 @@ func (n *Node) onRequest(w *worker, kind uint16, r *wire.Reader) error {
 		return fmt.Errorf("%w: request of kind %d", errMessage, kind)
 	}
 	return nil
+}
+
+func (n *Node) replyControl(w *worker, request uint32, answer []byte, code int32, err error) {
+	if err != nil {
+		n.replyError(w, request, code, err.Error())
+	} else {
+		n.reply(w, request, wire.OK, answer)
+	}
 }
 
 // onGrant gives a worker handles beyond the usual, for a submission with many returns.
@@ -366,8 +415,9 @@ func (n *Node) onAsk(w *worker, kind uint16, request uint32, task uint64, r *wir
 	if r.Failed() {
 		return fmt.Errorf("%w: GET or WAIT", errMessage)
 	}
-	a.FailFast, a.Now = flags&wire.GetFailFast != 0, flags&wire.GetNow != 0
+	a.FailFast, a.Now, a.Timed = flags&wire.GetFailFast != 0, flags&wire.GetNow != 0, flags&wire.GetTimed != 0
 	n.m.Ask(w.id, a)
+	n.watchDeadlocks()
 	return nil
 }
 

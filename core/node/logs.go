@@ -17,8 +17,9 @@ import (
 
 // Streams, as numbered in frames.
 const (
-	streamOut = 1
-	streamErr = 2
+	streamOut  = 1
+	streamErr  = 2
+	streamBlob = 3 // an error that nobody has asked for
 )
 
 const (
@@ -38,7 +39,9 @@ var (
 // frames into a pipe: one byte stream, four bytes length (little-endian), text. Python prints them.
 type logs struct {
 	dir     string
-	pipe    *os.File // nil: nobody wants lines
+	pipe    *os.File    // nil: nobody wants lines
+	quiet   bool        // nobody wants the workers'
+	blobs   chan []byte // errors on their way to the pipe
 	inotify *os.File
 	done    sync.WaitGroup
 
@@ -71,14 +74,38 @@ type stream struct {
 
 // newLogs makes logs that can take notes and follow nothing yet. Without a pipe, or descriptors for one, nothing is passed
 // on.
-func newLogs(pipeFD int) *logs {
-	l := &logs{files: map[string]*stream{}}
+func newLogs(pipeFD int, quiet bool) *logs {
+	l := &logs{files: map[string]*stream{}, quiet: quiet, blobs: make(chan []byte, blobsMax)}
 	if pipeFD >= 0 {
 		if fd, err := unix.FcntlInt(uintptr(pipeFD), unix.F_DUPFD_CLOEXEC, 3); err == nil {
 			l.pipe = os.NewFile(uintptr(fd), "logs")
+			l.done.Add(1)
+			go l.tell()
 		}
 	}
 	return l
+}
+
+// blobsMax is how many errors may wait for the driver to print them; more are not told.
+const blobsMax = 256
+
+// tell writes errors to the pipe.
+func (l *logs) tell() {
+	defer l.done.Done()
+	for b := range l.blobs {
+		l.frame(streamBlob, b)
+	}
+}
+
+// unhandled has an error told that nobody has asked for. Preconditions: the node's lock held, and the node open.
+func (l *logs) unhandled(blob []byte) {
+	if l.pipe == nil {
+		return
+	}
+	select {
+	case l.blobs <- blob:
+	default: // a flood: those in front say what happens
+	}
 }
 
 // watch begins to follow the files of a folder.
@@ -208,9 +235,11 @@ func (l *logs) pass(s *stream, all bool) {
 			break
 		}
 		s.offset += int64(k)
-		l.frame(s.number, s.lines(buf[:k]))
+		if lines := s.lines(buf[:k]); !l.quiet {
+			l.frame(s.number, lines)
+		}
 	}
-	if all && len(s.partial) > 0 {
+	if all && len(s.partial) > 0 && !l.quiet {
 		l.frame(s.number, s.lines([]byte("\n")))
 	}
 }
@@ -259,6 +288,11 @@ func (s *stream) hinted() string {
 	return s.hint
 }
 
+// lost tells the user that what workers print cannot be written to their files.
+func (l *logs) lost(reason unix.Errno) {
+	l.note(fmt.Sprintf("what workers print can't be written to %s: %v. It is lost; work goes on.", l.dir, reason))
+}
+
 // note tells the user something on stderr, in the engine's own name.
 func (l *logs) note(text string) {
 	go l.frame(streamErr, []byte("thornback: "+strings.TrimRight(text, "\n")+"\n"))
@@ -291,6 +325,7 @@ func (l *logs) close() {
 	if l.inotify != nil {
 		_ = l.inotify.Close() // ends follow
 	}
+	close(l.blobs) // ends tell
 	l.done.Wait()
 	for _, s := range files {
 		l.pass(s, true)

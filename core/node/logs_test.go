@@ -41,7 +41,7 @@ func startLogs(t *testing.T) (*logs, *frames) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLogs(int(w.Fd()))
+	l := newLogs(int(w.Fd()), false)
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestLastLines(t *testing.T) {
 
 func TestNoPipe(t *testing.T) {
 	t.Parallel()
-	l := newLogs(-1)
+	l := newLogs(-1, false)
 	if err := l.watch(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestNoPipe(t *testing.T) {
 	w.end()
 	l.note("unheard")
 	l.close()
-	if err := newLogs(-1).watch(filepath.Join(t.TempDir(), "none")); err == nil {
+	if err := newLogs(-1, false).watch(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("a folder that is not there is watched")
 	}
 }

@@ -88,7 +88,7 @@ func (n *testNode) task(name string, retries int) uint32 {
 func (n *testNode) submit(tid uint32, args []byte, deps ...uint64) uint64 {
 	n.t.Helper()
 	s := owner.Submission{Args: args, Deps: deps, Returns: 1, Rets: make([]uint64, 1)}
-	if _, err := n.Submit(tid, &s); err != nil {
+	if _, err := n.Submit(tid, &s, 0); err != nil {
 		n.t.Fatal(err)
 	}
 	return s.Rets[0]
@@ -221,7 +221,7 @@ func TestMalformedMessages(t *testing.T) {
 	slices.Sort(names)
 	for _, name := range names {
 		switch name {
-		case "echo", "die", "stored", "gets", "order", "nested", "control":
+		case "echo", "die", "stored", "gets", "order", "nested", "control", "patient", "cancels":
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
@@ -247,7 +247,7 @@ func TestMalformedMessages(t *testing.T) {
 func TestManyReplies(t *testing.T) {
 	t.Parallel()
 	n := openNode(t, "1", 2)
-	h, err := n.Put(wire.Value{Where: wire.WhereInline, Length: 100 << 10, Bytes: make([]byte, 100<<10)}, nil)
+	h, err := n.Put(wire.Value{Where: wire.WhereInline, Length: 100 << 10, Bytes: make([]byte, 100<<10)}, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,13 +316,13 @@ func TestStoreOfDriver(t *testing.T) {
 	if _, err := n.Alloc(10 << 20); CodeOf(err) != wire.EFull || !strings.Contains(err.Error(), "10.0 MiB of 16.0 MiB") {
 		t.Errorf("a full store: %v", err)
 	}
-	if _, err := n.Put(wire.Value{Where: wire.WhereStore, Length: 1, Offset: off + 4096}, nil); err == nil {
+	if _, err := n.Put(wire.Value{Where: wire.WhereStore, Length: 1, Offset: off + 4096}, nil, 0); err == nil {
 		t.Error("an extent of nobody is put")
 	}
 	if err := n.Abort(off + 4096); err == nil {
 		t.Error("an extent of nobody is given back")
 	}
-	h, err := n.Put(wire.Value{Where: wire.WhereStore, Length: 10 << 20, Offset: off}, nil)
+	h, err := n.Put(wire.Value{Where: wire.WhereStore, Length: 10 << 20, Offset: off}, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +345,7 @@ func TestClosed(t *testing.T) {
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.Submit(echo, &owner.Submission{Returns: 1, Rets: make([]uint64, 1)}); CodeOf(err) != wire.EClosed {
+	if _, err := n.Submit(echo, &owner.Submission{Returns: 1, Rets: make([]uint64, 1)}, 0); CodeOf(err) != wire.EClosed {
 		t.Error(err)
 	}
 	if _, err := n.Alloc(1); CodeOf(err) != wire.EClosed {

@@ -8,6 +8,9 @@ import (
 	"thornback/core/resources"
 )
 
+// tasksKeptMax bounds what a user may ask for: 100 bytes each.
+const tasksKeptMax = 10_000_000
+
 // Options say what a node has and where its things are. They come from Python as JSON.
 type Options struct {
 	NumCPUs    float64            `json:"num_cpus"`
@@ -16,11 +19,18 @@ type Options struct {
 	StoreBytes uint64             `json:"store_bytes"`
 	SessionDir string             `json:"session_dir"`
 	LogFD      int                `json:"log_fd"` // writing end of a pipe for what workers print; -1: none
+	Quiet      bool               `json:"quiet"`  // only what the engine has to say goes there
 	Zygote     ZygoteOptions      `json:"zygote"`
+	Infeasible string             `json:"infeasible"`  // what becomes of requests that can never be fulfilled: warn (or empty), error
 	Prestart   int                `json:"prestart"`    // workers started at once
 	WorkersMax int                `json:"workers_max"` // processes in the pool; 0: a default by the CPUs
+	TasksKept  int                `json:"tasks_kept"`  // ended tasks that are remembered
 	NodeIP     string             `json:"node_ip"`
-	Session    uint64             `json:"-"` // random number of this session
+	Namespace  string             `json:"namespace"`     // the job's; for those who ask about it
+	Entrypoint string             `json:"entrypoint"`    // the driver's command line; likewise
+	Lineage    *uint64            `json:"lineage_bytes"` // of ended tasks, kept to compute results again; nil: owner.LineageMax
+	TestHooks  bool               `json:"test_hooks"`    // allow operations that break things
+	Session    uint64             `json:"-"`             // random number of this session
 }
 
 // ZygoteOptions say how to start the process that workers are forked from.
@@ -43,6 +53,10 @@ func ParseOptions(text []byte) (Options, error) {
 		return o, fmt.Errorf("node: options: no command for the zygote")
 	case o.SessionDir == "":
 		return o, fmt.Errorf("node: options: no session folder")
+	case o.Infeasible != "" && o.Infeasible != infeasibleWarn && o.Infeasible != infeasibleError:
+		return o, fmt.Errorf("node: options: infeasible %q", o.Infeasible)
+	case o.TasksKept < 0 || o.TasksKept > tasksKeptMax:
+		return o, fmt.Errorf("node: options: %d ended tasks to remember, limit %d", o.TasksKept, tasksKeptMax)
 	case o.Prestart < 0 || o.Prestart > workersStartMax:
 		return o, fmt.Errorf("node: options: prestart %d, limit %d", o.Prestart, workersStartMax)
 	}

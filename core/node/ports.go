@@ -73,7 +73,7 @@ func (n *Node) Send(id owner.WorkerID, t *owner.TaskMessage) (uint64, error) {
 			n.FreeExtent(span.offset)
 			return 0, owner.ErrNoRoom
 		}
-		w.taskSpans[t.Task] = span.offset
+		w.taskSpans[t.Task] = taskSpan{span.offset, pos, t.Nested}
 	}
 	if w.lastFID != t.Template.FID {
 		w.lastFID = t.Template.FID
@@ -95,11 +95,13 @@ func writeTask(b []byte, t *owner.TaskMessage) {
 	w.U32(uint32(len(t.Args)))
 	w.U32(uint32(len(t.Deps)))
 	w.U32(t.Template.ID)
-	flags := uint32(0)
-	if t.Template.RetryExceptions {
-		flags = wire.TaskRetryExceptions
+	w.U32(taskFlags(t.Template))
+	w.U32(t.Template.Group)
+	window := t.Template.Window
+	if t.Nested { // whoever takes its items waits below it
+		window = 0
 	}
-	w.U32(flags)
+	w.U32(window)
 	w.Padded(t.Args)
 	for i, d := range t.Deps {
 		if d.Where == wire.WhereStore { // its handle goes along, so that the worker can hold what it has views of
@@ -110,6 +112,29 @@ func writeTask(b []byte, t *owner.TaskMessage) {
 			w.U64(t.DepIDs[i])
 		}
 	}
+}
+
+func taskFlags(t *owner.Template) uint32 {
+	flags := uint32(0)
+	if t.RetryExceptions {
+		flags |= wire.TaskRetryExceptions
+	}
+	if t.RetryClasses != "" {
+		flags |= wire.TaskRetryList
+	}
+	if t.Stream {
+		flags |= wire.TaskStream
+	}
+	if t.Dynamic {
+		flags |= wire.TaskDynamic
+	}
+	if t.Context {
+		flags |= wire.TaskContext
+	}
+	if len(t.Limits) > 0 {
+		flags |= wire.TaskConcurrent
+	}
+	return flags
 }
 
 // sendDefinition tells a worker what a number stands for, once.
@@ -181,7 +206,16 @@ func sendSpan(p *ring.Producer, kind uint16, s span) (uint64, bool) {
 // TakeBack implements owner.Ports.
 func (n *Node) TakeBack(id owner.WorkerID, pos uint64) bool {
 	w := n.workerAt(id)
-	return w != nil && w.task.TakeBack(pos)
+	if w == nil || !w.task.TakeBack(pos) {
+		return false
+	}
+	for task, s := range w.taskSpans { // few tasks have one
+		if s.pos == pos && !s.nested {
+			delete(w.taskSpans, task)
+			n.FreeExtent(s.offset)
+		}
+	}
+	return true
 }
 
 // Started implements owner.Ports.
@@ -231,6 +265,9 @@ func (n *Node) flushReplies(w *worker) {
 		}
 		copy(b, r.payload)
 		w.reply.Commit(r.kind, r.flags)
+		if r.kind == wire.MsgCancel && r.payload[8]&wire.CancelInterrupt != 0 {
+			n.poke(w)
+		}
 		w.replies = w.replies[1:]
 		n.ring(w)
 	}
@@ -348,6 +385,8 @@ func (n *Node) spawn() error {
 		return err
 	}
 	w.logs = n.logs.add(n.incarnation)
+	w.process = n.processes.add(uint32(n.incarnation), n.now())
+	n.m.Serial(w.id, w.process.serial)
 	n.workers[i] = w
 	n.zygote.fork(w, fd)
 	return nil
@@ -360,6 +399,14 @@ func (n *Node) FreeExtent(offset uint64) {
 	}
 	n.coolLater()
 }
+
+// Alarm implements owner.Ports.
+func (n *Node) Alarm(token uint64, ns int64) {
+	time.AfterFunc(time.Duration(ns), func() { n.do(func() { n.m.Alarmed(token) }) })
+}
+
+// Renamed implements owner.Ports: what was found by name is to be looked up again.
+func (n *Node) Renamed() { futex.Word(n.board, wire.BoardNames).Add(1) }
 
 // Wake implements owner.Ports. The word is waiterAsleep while its thread sleeps on it.
 func (n *Node) Wake(word *uint32) {

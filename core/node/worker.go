@@ -21,16 +21,29 @@ type worker struct {
 	reply       *ring.Producer
 	out         *ring.Consumer
 	bell        *atomic.Uint32
-	rung        bool // its bell is in Node.bells
-	ready       bool // has said READY
-	doomed      bool // to be killed as soon as its pid is known, or being killed
+	lost        *atomic.Uint32 // why what it prints can't be written
+	rung        bool           // its bell is in Node.bells
+	ready       bool           // has said READY
+	doomed      bool           // to be killed as soon as its pid is known, or being killed
 	exiting     bool
+	poked       bool                // to be interrupted as soon as its pid is known
 	known       []uint64            // bit set of definitions sent
 	spans       map[uint64]struct{} // extents it has allocated and not yet put, or got as replies
-	taskSpans   map[uint64]uint64   // INDIRECT tasks: extent by task handle
+	taskSpans   map[uint64]taskSpan // INDIRECT tasks, by handle
+	watches     int                 // objects that it waits to be told of
+	quiet       said                // when it has said that nothing goes on in it
+	seen        said                // when it was looked at last
+	readyRefs   []byte              // payload of a READYREF, not sent yet
 	replies     []pendingReply      // that found no room in the ring
 	logs        *workerLogs
+	process     *process
 	lastFID     uint32 // definition of the task sent last, whose name stands before output without a marker
+}
+
+// taskSpan is where the payload of an INDIRECT task lies, and its record.
+type taskSpan struct {
+	offset, pos uint64
+	nested      bool // the record is in the reply ring
 }
 
 // newWorker maps the channel of a new worker and returns the descriptor for the process, which the caller closes.
@@ -47,8 +60,9 @@ func newWorker(id owner.WorkerID, incarnation uint64) (*worker, int, error) {
 		reply:     ring.NewProducer(mem[wire.CtlReply:], mem[wire.ReplyOffset:wire.OutOffset]),
 		out:       ring.NewConsumer(mem[wire.CtlOut:], mem[wire.OutOffset:wire.ChannelBytes]),
 		bell:      futex.Word(mem, wire.CtlBell),
+		lost:      futex.Word(mem, wire.CtlOutput),
 		spans:     map[uint64]struct{}{},
-		taskSpans: map[uint64]uint64{},
+		taskSpans: map[uint64]taskSpan{},
 	}, fd, nil
 }
 

@@ -23,6 +23,7 @@ const (
 	packetBoot  = 'B'
 	packetFork  = 'F' // also the zygote's answer
 	packetKill  = 'K'
+	packetPoke  = 'I' // SIGINT: look for a CANCEL
 	packetReady = 'R'
 	packetExit  = 'X'
 )
@@ -154,6 +155,8 @@ func (z *zygote) fork(w *worker, fd int) {
 
 func (z *zygote) kill(pid int) { z.send(packetKill, jsonText(map[string]any{"pid": pid})) }
 
+func (z *zygote) interrupt(pid int) { z.send(packetPoke, jsonText(map[string]any{"pid": pid})) }
+
 // write sends queued packets until the zygote is gone.
 func (z *zygote) write() {
 	defer z.reader.Done()
@@ -202,10 +205,20 @@ func (z *zygote) read() {
 			z.n.workerGone(body.Worker, body.PID, syscall.WaitStatus(body.Status))
 		}
 	}
+	if z.n.ending() {
+		return
+	}
 	if !z.ready {
 		z.n.logs.note("the process that workers are forked from did not start: " + z.earlyText())
 	}
 	z.n.zygoteGone(z.ready)
+}
+
+// ending reports whether the session is being closed: then the zygote ends because it was told to.
+func (n *Node) ending() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.closed
 }
 
 // earlyText is what the zygote printed before it was ready.
@@ -247,8 +260,11 @@ func (n *Node) workerForked(id owner.WorkerID, pid int) {
 		if w := n.workerAt(id); w != nil && w.pid == 0 {
 			w.pid = pid
 			w.logs.setPID(pid)
+			w.process.pid, w.process.forked = pid, n.now()
 			if w.doomed {
 				n.zygote.kill(pid)
+			} else if w.poked {
+				n.zygote.interrupt(pid)
 			}
 		}
 	})
@@ -282,6 +298,7 @@ func (n *Node) lose(w *worker, c owner.Cause) {
 		return
 	}
 	now := n.now()
+	w.process.wanted = w.doomed || w.exiting
 	w.doomed = true // nothing more is sent
 	for n.read(w, readMax, now) {
 	}
@@ -294,8 +311,8 @@ func (n *Node) lose(w *worker, c owner.Cause) {
 	for off := range w.spans {
 		n.FreeExtent(off)
 	}
-	for _, off := range w.taskSpans {
-		n.FreeExtent(off)
+	for _, s := range w.taskSpans {
+		n.FreeExtent(s.offset)
 	}
 	if futex.Word(w.mem, wire.CtlCounted).Swap(0) != 0 {
 		futex.Word(n.board, wire.BoardActive).Add(^uint32(0))
@@ -303,6 +320,8 @@ func (n *Node) lose(w *worker, c owner.Cause) {
 	if len(w.replies) > 0 {
 		n.unsent--
 	}
+	n.metrics.Gone(w.incarnation)
+	n.processes.end(w.process, now, c.Fields["exit"])
 	n.workers[w.id] = nil
 	if err := w.unmap(); err != nil {
 		n.logs.note(err.Error())

@@ -5,6 +5,7 @@
 package offheap
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/bits"
 
@@ -65,7 +66,7 @@ func (h *Heap) Alloc(n int) (Ref, []byte, error) {
 	class, size := classOf(n)
 	if r := h.free[class]; r != 0 {
 		b := h.Bytes(r, size)
-		h.free[class] = Ref(le64(b))
+		h.free[class] = Ref(binary.LittleEndian.Uint64(b))
 		h.used += uint64(size)
 		return r, b[:n:n], nil
 	}
@@ -124,7 +125,7 @@ func (h *Heap) Free(r Ref, n int) {
 		return
 	}
 	class, size := classOf(n)
-	putLe64(h.Bytes(r, size), uint64(h.free[class]))
+	binary.LittleEndian.PutUint64(h.Bytes(r, size), uint64(h.free[class]))
 	h.free[class] = r
 	h.used -= uint64(size)
 }
@@ -151,17 +152,4 @@ func (h *Heap) Close() error {
 	}
 	*h = Heap{region: h.region}
 	return first
-}
-
-func le64(b []byte) uint64 {
-	_ = b[7]
-	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
-}
-
-func putLe64(b []byte, v uint64) {
-	_ = b[7]
-	for i := range 8 {
-		b[i] = byte(v >> (8 * i))
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"thornback/core/resources"
 	"thornback/core/sched"
 	"thornback/core/slab"
 	"thornback/core/wire"
@@ -13,10 +14,21 @@ import (
 // nestedMax is how many tasks may run on top of each other in one worker.
 const nestedMax = 24
 
+// Moved reports whether something happened since Schedule was called.
+func (m *Machine) Moved() bool { return m.moved }
+
 // Schedule sends what can be sent. Call it after telling what happened, once for a batch.
 func (m *Machine) Schedule(now int64) {
+	if at := m.NextDeadline(); at != 0 && at <= now {
+		m.Expire(now)
+	}
+	m.now = now
 	if !m.moved {
 		return
+	}
+	m.stopForsaken()
+	if len(m.scopes.due) > 0 {
+		m.settleScopes()
 	}
 	m.moved = false
 	for {
@@ -47,10 +59,10 @@ func (m *Machine) send(w WorkerID, th slab.Handle, now int64) {
 	pos, err := m.ports.Send(w, m.message(th, t))
 	switch {
 	case errors.Is(err, ErrNoRoom):
-		m.sched.Refused(w, sched.TaskID(th), now)
+		m.sched.Refused(w, sched.TaskID(th), m.submitter(t))
 		return
 	case err != nil:
-		m.sched.TookBack(w, sched.TaskID(th), now)
+		m.sched.TookBack(w, sched.TaskID(th), m.submitter(t))
 		m.sched.Remove(sched.TaskID(th))
 		if m.templates[t.template].Type == wire.TaskCreate {
 			m.failCreation(th, t, m.actors[t.actor-1], Cause{Message: err.Error()})
@@ -59,7 +71,7 @@ func (m *Machine) send(w WorkerID, th slab.Handle, now int64) {
 		m.fail(th, t, wire.ErrStoreFull, map[string]string{"message": err.Error()})
 		return
 	}
-	t.state, t.worker, t.pos = sent, w, pos
+	m.sentTo(t, w, pos)
 	m.running++
 }
 
@@ -76,7 +88,7 @@ func (m *Machine) takeBack(w WorkerID, keep int, now int64) int {
 		}
 		t.state, t.worker = queued, Driver
 		m.running--
-		m.sched.TookBack(w, sched.TaskID(th), now)
+		m.sched.TookBack(w, sched.TaskID(th), m.submitter(t))
 		back++
 	}
 	if back > 0 {
@@ -147,18 +159,18 @@ func (m *Machine) helpWith(id WorkerID, ws *workerState, handles []uint64, depth
 		t := m.tasks.At(o.task - 1)
 		tmpl := m.templates[t.template]
 		switch {
-		case t.state == queued && tmpl.Type == wire.TaskPlain && m.sched.ClaimFor(tmpl.class):
-			t.nested = true
+		case t.state == queued && tmpl.Type == wire.TaskPlain && !ownProcess(tmpl) && m.sched.ClaimFor(tmpl.class):
+			t.is |= nested
 			if pos, err := m.ports.Send(id, m.message(th, t)); err == nil {
 				m.sched.Remove(sched.TaskID(th))
-				t.state, t.worker, t.pos = sent, id, pos
+				m.sentTo(t, id, pos)
 				m.running++
 				ws.nested = append(ws.nested, nestedTask{task: th, class: tmpl.class})
 				m.sched.Nest(id)
 				m.settleNested(ws)
 				return true
 			}
-			t.nested = false
+			t.is &^= nested
 			m.sched.ReleaseFor(tmpl.class)
 			return false
 		case t.state == waiting && depth > 0:
@@ -174,6 +186,9 @@ func (m *Machine) helpWith(id WorkerID, ws *workerState, handles []uint64, depth
 	}
 	return false
 }
+
+// ownProcess reports whether a task can't be run on top of another: it ends its process, or that must be set up for it.
+func ownProcess(t *Template) bool { return t.MaxCalls > 0 || t.Demand.Of(resources.GPU) > 0 }
 
 // progress reports whether some worker is starting or runs without being blocked.
 func (m *Machine) progress() bool {

@@ -35,7 +35,7 @@ func TestHostileSubmissions(t *testing.T) {
 	t.Parallel()
 	s := quiet(t, 2)
 	mine, other := s.m.Grant(0, 4), s.m.Grant(1, 4)
-	plain, create, method := s.templates[1], s.templates[4], s.templates[6]
+	plain, create, method := s.templates[1], s.templates[5], s.templates[7]
 	for name, sub := range map[string]Submission{
 		"a creation without a return":   {Template: create},
 		"one handle for two returns":    {Template: plain, Returns: 2, Rets: []uint64{mine[0], mine[0]}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"thornback/core/event"
 	"thornback/core/offheap"
 	"thornback/core/resources"
 	"thornback/core/sched"
@@ -32,33 +33,61 @@ type Machine struct {
 	links     *slab.Slab[link]
 	actors    map[uint32]*actor // by slot of the actor's object
 	names     map[actorName]slab.Handle
+	streams   map[uint32]*stream      // by slot of the stream's object
+	producing map[slab.Handle]*stream // by the task that yields
+	forsaken  []slab.Handle           // generators to be stopped
+	limits    deadlines
+	scopes    scopes
 	workers   map[WorkerID]*workerState
-	waiters   []*waiter // nil where free
-	spare     []uint32  // free places in waiters
+	watches   watches
+	quiet     map[WorkerID]struct{} // with workerState.awaits
+	waiters   []*waiter             // nil where free
+	spare     []uint32              // free places in waiters
+	rested    []*waiter             // of the driver, to be used again
 	templates []*Template
+	classes   map[classKey]sched.ClassID
 	dying     []slab.Handle // objects without holder, not yet let go
 	letting   bool          // dying is being worked off
 	stalled   []slab.Handle // actors with calls waiting for room in the ring, and none in it
 	scratch   TaskMessage
-	moved     bool // something happened that may let a task run
-	running   int  // tasks sent to workers, actors' calls included
+	endless   int    // waits of tasks that have no end of their own
+	waited    uint64 // counts waits of tasks
+	moved     bool   // something happened that may let a task run
+	running   int    // tasks sent to workers, actors' calls included
+	counted   int    // calls of actors that limit their number
+	lineage   lineage
+	ghosts    map[slab.Handle]ghost // values of objects that were freed by hand
+
+	cancelling int // tasks that are being interrupted together with what they submit
+	now        int64
+	log        *event.Log
+	buried     []ActorRow // dead actors that nobody holds any more, the newest buriedMax
+	serials    []uint32   // of processes, by worker
+	unseen     unseen
+	windowMore int      // calls of a group that are sent beyond twice those that run at a time
+	sites      []uint16 // places in the program that objects were created at, by their slots
 }
 
 // New returns a machine over the node's resources; pool workers are limited to workersMax.
 func New(ports Ports, pool *resources.Pool, workersMax int) *Machine {
 	region := &offheap.Region{}
 	return &Machine{
-		ports:   ports,
-		pool:    pool,
-		sched:   sched.New(sched.Config{WorkersMax: workersMax}, pool),
-		region:  region,
-		heap:    offheap.NewHeap(region),
-		objects: slab.New[object](region),
-		tasks:   slab.New[task](region),
-		links:   slab.New[link](region),
-		actors:  map[uint32]*actor{},
-		names:   map[actorName]slab.Handle{},
-		workers: map[WorkerID]*workerState{},
+		log:        event.NewLog(region, 0, 0),
+		ports:      ports,
+		pool:       pool,
+		sched:      sched.New(sched.Config{WorkersMax: workersMax}, pool),
+		region:     region,
+		heap:       offheap.NewHeap(region),
+		windowMore: windowSpare,
+		objects:    slab.New[object](region),
+		tasks:      slab.New[task](region),
+		links:      slab.New[link](region),
+		actors:     map[uint32]*actor{},
+		names:      map[actorName]slab.Handle{},
+		streams:    map[uint32]*stream{}, producing: map[slab.Handle]*stream{},
+		workers: map[WorkerID]*workerState{}, quiet: map[WorkerID]struct{}{},
+		classes: map[classKey]sched.ClassID{},
+		lineage: lineage{most: LineageMax}, ghosts: map[slab.Handle]ghost{},
 	}
 }
 
@@ -78,16 +107,19 @@ func (m *Machine) Stats() Stats {
 		granted += w.granted
 	}
 	return Stats{
-		Objects: m.objects.Len() - granted, Tasks: m.tasks.Len(), Queued: m.sched.Queued(), Running: m.running,
+		Objects: m.objects.Len() - granted - m.lineage.empty, Tasks: m.tasks.Len() - m.lineage.count, Queued: m.sched.Queued(), Running: m.running,
 		Actors: len(m.actors), Workers: len(m.workers), Pooled: m.sched.Pooled(), Waiters: len(m.waiters) - len(m.spare),
 		HeapBytes: m.heap.Used(), HeapMapped: m.heap.Mapped(),
 	}
 }
 
+// Demands tells what the tasks that wait for a worker ask for, by class.
+func (m *Machine) Demands(f func(request resources.Request, tasks int)) { m.sched.Demands(f) }
+
 // Ahead reports whether Tick should be called soon: tasks were sent ahead behind others, or wait for room in the ring of a
-// worker that has nothing else to do, and so will not say when there is some.
+// worker that has nothing else to do, and so will not say when there is some, or no process was started for them yet.
 func (m *Machine) Ahead() bool {
-	return m.sched.Ahead() > 0 || m.sched.Refusing() > 0 || len(m.stalled) > 0
+	return m.sched.Ahead() > 0 || m.sched.Refusing() > 0 || len(m.stalled) > 0 || m.sched.Deferred()
 }
 
 // Tick lets the machine look at what depends on time: tasks that were sent ahead behind one that runs long, and rings that
@@ -95,6 +127,9 @@ func (m *Machine) Ahead() bool {
 func (m *Machine) Tick(now int64) {
 	if m.sched.Refusing() > 0 {
 		m.sched.Retry()
+		m.moved = true
+	}
+	if m.sched.Deferred() {
 		m.moved = true
 	}
 	stalled := m.stalled

@@ -40,13 +40,27 @@ type Ports interface {
 	ReplyReady(w WorkerID, request uint32, ready []byte)
 	// ReplyError answers any request with a code of the border.
 	ReplyError(w WorkerID, request uint32, status int32, text string)
+	// ReadyRef tells a worker that an object which it watches is ready, or gone. Called before its value may change.
+	ReadyRef(w WorkerID, h uint64)
+	// FailAwaited tells a worker that an object which it watches has this value, for it alone.
+	FailAwaited(w WorkerID, h uint64, blob []byte)
+	// Quiet reports whether a worker was told nothing, and has said nothing, since Machine.Quiet.
+	Quiet(w WorkerID) bool
+	// Room tells a generator how many of its items were taken, or wire.RoomStop.
+	Room(w WorkerID, task uint64, taken uint64)
 	// Exit asks a worker to end after what it does now; Kill ends it at once.
 	Exit(w WorkerID)
 	Kill(w WorkerID)
+	// Cancel tells a worker that a task which it has begun is cancelled. With interrupt an exception is raised in it.
+	Cancel(w WorkerID, task uint64, interrupt bool)
 	// Spawn starts n processes; for each, sched is told through WorkerReady or WorkerFailed.
 	Spawn(n int)
+	// Renamed says that an actor has got a name, or lost it.
+	Renamed()
 	// FreeExtent gives back an extent of the arena.
 	FreeExtent(offset uint64)
+	// Alarm asks for a call of Alarmed with the token, after so many ns.
+	Alarm(token uint64, ns int64)
 	// Wake wakes the thread that sleeps on a waiter's word.
 	Wake(word *uint32)
 }

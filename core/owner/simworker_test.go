@@ -23,16 +23,46 @@ type job struct {
 	refused  bool     // could not be sent: the store was full
 	accepted []string // what the DONE that counted brought
 	ended    bool
-	doomed   bool           // creation: something happened that may end the actor
-	last     map[uint64]int // creation: number of the last call that ran, by caller
+	canceled bool  // and had not ended then
+	until    int64 // its own deadline, 0: none
+	parent   *job
+	doomed   bool              // creation: something happened that may end the actor
+	last     map[[2]uint64]int // creation: number of the last call that ran, by caller and group
+	stream   uint64            // generator: the stream's handle
+	ends     []string          // generator: the errors it ended with
+
+	// creation: deaths of its processes, and whether calls may have been interrupted by one
+	deaths      int
+	interrupted bool
+	orphans     bool   // its process was ended by a recursive cancel: what its calls had submitted and came late was too
+	raised      string // what its constructor raised
+}
+
+// died counts a death of an actor's process.
+func (j *job) died() {
+	j.interrupted = true
+	if j.deaths++; j.tmpl.MaxRestarts >= 0 && j.deaths > j.tmpl.MaxRestarts {
+		j.doomed = true
+	}
+}
+
+// canceledByAny reports whether the job or what submitted it, at any distance, was cancelled.
+func (j *job) canceledByAny() bool {
+	for ; j != nil; j = j.parent {
+		if j.canceled || j.actor != nil && j.actor.orphans {
+			return true
+		}
+	}
+	return false
 }
 
 // record is a task in a ring.
 type record struct {
-	claim uint32
-	job   *job
-	task  uint64
-	deps  []wire.Value
+	claim  uint32
+	job    *job
+	task   uint64
+	deps   []wire.Value
+	nested bool
 }
 
 // reply is a record in the reply ring.
@@ -42,7 +72,14 @@ type reply struct {
 	first   int
 	granted []uint64
 	nested  *record
+	watched uint64 // READYREF: the object
+	room    uint64 // ROOM: the task
+	taken   uint64
+	items   []uint64 // NEXT, for the task
+	task    uint64
 	exit    bool
+	cancel  uint64 // task that is cancelled
+	raise   bool
 }
 
 // frame is a task that runs.
@@ -54,6 +91,12 @@ type frame struct {
 	request uint32 // that it waits for
 	handles []uint64
 	starved bool // waits for a grant
+	raised  bool // knows that it is cancelled
+	made    int  // generator: items yielded
+	taken   int  // of those, as far as it was told
+	window  int
+	stopped bool
+	streams []*consumer
 }
 
 // simWorker is a process that runs made-up programs.
@@ -70,6 +113,8 @@ type simWorker struct {
 	pins     []uint64 // views of stored objects
 	requests uint32
 	dropped  map[uint32][]uint64
+	calls    int // of the function with MaxCalls
+	crew     *simCrew
 	exiting  bool
 	killed   bool
 }
@@ -93,6 +138,10 @@ func (w *simWorker) canStep() bool {
 	switch {
 	case len(w.replies) > 0:
 		return true
+	case w.crew != nil:
+		return len(w.crewOptions()) > 0
+	case f != nil && f.paused():
+		return false
 	case f == nil:
 		return w.exiting || len(w.tasks) > 0 || len(w.globals)+len(w.pins) > 0
 	}
@@ -100,6 +149,10 @@ func (w *simWorker) canStep() bool {
 }
 
 func (w *simWorker) step() {
+	if w.crew != nil {
+		w.crewStep()
+		return
+	}
 	f := w.top()
 	if len(w.replies) > 0 && (f == nil || f.request != 0 || f.starved || w.s.rng.IntN(4) == 0) {
 		w.read()
@@ -133,8 +186,16 @@ func (w *simWorker) read() {
 	switch {
 	case r.exit:
 		w.exiting = true
+	case r.cancel != 0:
+		w.canceled(&r)
 	case r.nested != nil:
 		w.start(r.nested)
+	case r.items != nil:
+		w.gotItems(&r)
+	case r.watched != 0:
+		w.isReady(&r)
+	case r.room != 0:
+		w.told(&r)
 	case r.request == 0:
 		w.grants = append(w.grants, r.granted...)
 		for _, f := range w.frames {
@@ -142,6 +203,25 @@ func (w *simWorker) read() {
 		}
 	default:
 		w.answered(&r)
+	}
+}
+
+// canceled tells a running task that it is cancelled. One that an exception is raised in stops to wait, and mostly ends soon.
+func (w *simWorker) canceled(r *reply) {
+	if w.crew != nil && w.cancelQueued(r.cancel) {
+		return
+	}
+	for i, f := range w.frames {
+		if f.task != r.cancel || !r.raise {
+			continue
+		}
+		f.raised = true
+		if w.s.rng.IntN(4) > 0 {
+			f.steps = 0
+		}
+		if (i == len(w.frames)-1 || w.crew != nil) && f.request != 0 {
+			w.giveUp(f)
+		}
 	}
 }
 
@@ -186,26 +266,58 @@ func (w *simWorker) adopt(f *frame, v wire.Value) {
 func (f *frame) restricted() bool { return f.job.pure || f.job.tmpl.Type != wire.TaskPlain }
 
 func (w *simWorker) start(r *record) {
+	w.claimed(r)
+	w.begin(r)
+}
+
+// claimed: the worker has taken a task out of its ring. From now on it counts as begun.
+func (w *simWorker) claimed(r *record) {
 	j := r.job
 	j.starts++
 	w.s.starts++
-	if j.ended && j.tmpl.Type == wire.TaskPlain {
+	if j.canceled && !r.nested {
+		w.s.fail("job %d runs after it was cancelled", j.id)
+	}
+	if j.ended && j.tmpl.Type == wire.TaskPlain && !w.s.lost {
 		w.s.fail("job %d runs after its end", j.id)
 	}
-	if j.tmpl.MaxRetries >= 0 && j.starts > j.tmpl.MaxRetries+1 {
-		w.s.fail("job %d: %d starts, %d retries allowed", j.id, j.starts, j.tmpl.MaxRetries)
+	if most := j.tmpl.MaxRetries + j.tmpl.MaxRestarts; j.tmpl.MaxRetries >= 0 && j.starts > most+1 {
+		w.s.fail("job %d: %d starts, %d more allowed", j.id, j.starts, most)
 	}
-	if j.actor != nil {
-		if last := j.actor.last[j.caller]; last >= j.seq {
+	if j.tmpl.MaxCalls > 0 {
+		if w.calls++; w.calls > j.tmpl.MaxCalls {
+			w.s.fail("worker %d: %d calls, %d allowed", w.id, w.calls, j.tmpl.MaxCalls)
+		}
+	}
+	if j.actor != nil && j.starts == 1 && !j.actor.tmpl.Unordered { // what is tried again may come behind others
+		key := [2]uint64{j.caller, uint64(j.tmpl.Group)}
+		if last := j.actor.last[key]; last >= j.seq {
 			w.s.fail("actor %d: call %d of caller %d after call %d", j.actor.id, j.seq, j.caller, last)
 		}
-		j.actor.last[j.caller] = j.seq
+		j.actor.last[key] = j.seq
 	}
-	f := &frame{job: j, task: r.task, steps: w.s.rng.IntN(8)}
+}
+
+// begin runs a task that was taken out of the ring.
+func (w *simWorker) begin(r *record) {
+	j := r.job
+	if j.tmpl.Type == wire.TaskCreate && len(j.tmpl.Limits) > 0 {
+		w.crew = &simCrew{limits: j.tmpl.Limits, queues: make([][]record, len(j.tmpl.Limits))}
+	}
+	f := &frame{job: j, task: r.task, steps: w.s.rng.IntN(8), window: int(j.tmpl.Window)}
+	if r.nested {
+		f.window = 0
+	}
+	if w.crew != nil && len(w.frames) > 0 {
+		w.s.together++
+	}
 	w.frames = append(w.frames, f)
 	for _, h := range j.holds {
 		w.refs(h, 1)
 		f.refs = append(f.refs, h)
+	}
+	if w.killed { // its calls have failed, and their arguments may be gone
+		return
 	}
 	for _, v := range r.deps {
 		w.adopt(f, v)
@@ -219,8 +331,16 @@ func (w *simWorker) run(f *frame) {
 		s.program(w, f)
 		return
 	}
-	if f.steps--; f.steps < 0 {
+	if f.steps--; f.steps < 0 || f.stopped {
 		w.done(f)
+		return
+	}
+	if f.job.tmpl.Stream && s.rng.IntN(2) == 0 {
+		w.yield(f)
+		return
+	}
+	if len(f.streams) > 0 && s.rng.IntN(3) == 0 {
+		w.take(f)
 		return
 	}
 	switch k := s.rng.IntN(10); {
@@ -244,6 +364,8 @@ func (w *simWorker) run(f *frame) {
 		f.refs = slices.Delete(f.refs, i, i+1)
 	case k < 9:
 		w.ask(f)
+	default:
+		w.watch(f)
 	}
 }
 
@@ -275,13 +397,21 @@ func (w *simWorker) submitJob(f *frame, j *job) {
 		}
 		j.rets = append(j.rets, h)
 	}
+	sub := s.submission(j, f.task, w.id)
+	if c := s.split(j); c != nil {
+		f.streams = append(f.streams, c)
+	}
 	s.register(j)
 	f.refs = append(f.refs, j.rets...)
-	sub := s.submission(j, f.task, w.id)
+	j.parent = f.job
+	knows := f.raised
 	w.say(func() {
 		s.accepted(j)
 		if err := s.m.Submit(sub); err != nil {
 			s.fail("worker %d: submission refused: %v", w.id, err)
+		}
+		if !knows {
+			s.m.CancelLate(sub)
 		}
 		s.regrant(w)
 	})
@@ -310,8 +440,7 @@ func (w *simWorker) ask(f *frame) {
 }
 
 // giveUp drops the request that the running task waits for, as a timeout does.
-func (w *simWorker) giveUp() {
-	f := w.top()
+func (w *simWorker) giveUp(f *frame) {
 	request := f.request
 	w.dropped[request] = f.handles
 	f.request, f.handles = 0, nil
@@ -322,7 +451,7 @@ func (w *simWorker) giveUp() {
 func (w *simWorker) done(f *frame) {
 	s := w.s
 	j := f.job
-	w.frames = w.frames[:len(w.frames)-1]
+	w.frames = slices.DeleteFunc(w.frames, func(x *frame) bool { return x == f })
 	o := &Outcome{ExecNS: uint64(s.rng.IntN(20_000))}
 	if s.rng.IntN(30) == 0 {
 		o.ExecNS = 20e6
@@ -330,6 +459,10 @@ func (w *simWorker) done(f *frame) {
 	switch s.rng.IntN(12) {
 	case 0:
 		o.Status = wire.DoneError
+	case 2:
+		if f.raised {
+			o.Status = wire.DoneError
+		}
 	case 1:
 		if j.actor != nil {
 			o.Status = wire.DoneExit
@@ -346,6 +479,9 @@ func (w *simWorker) done(f *frame) {
 		o.Values, o.Inner = append(o.Values, v), append(o.Inner, in)
 	}
 	w.say(func() { s.doneRead(w, f, o, contents) })
+	for _, c := range f.streams {
+		w.refs(c.job.stream, -1)
+	}
 	for _, h := range f.refs {
 		if s.rng.IntN(10) == 0 {
 			w.globals = append(w.globals, h)

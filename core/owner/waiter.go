@@ -22,28 +22,47 @@ type waiter struct {
 	kind     uint32 // wire.ReqGet or ReqWait
 	task     uint64 // the task that waits
 	blocked  bool   // its worker's CPU is lent
+	begun    int64
 	done     bool
+	timed    bool   // it ends by itself
+	began    uint64 // order in which waits began
+	scope    *scope // when that is over, the wait ends; or nil
 }
+
+// endless reports whether a task waits here, and will not give up by itself.
+func (w *waiter) endless() bool { return w.blocked && !w.timed && !w.done }
 
 // wordBytes is the size of a block for a futex word: a cache line, since another thread spins on it.
 const wordBytes = 64
 
 // WaitBegin registers a thread of the driver that waits until need of the objects are ready, or, with failFast, one has
 // failed. No word means that this is so already and nothing was registered; else Ports.Wake is called for the word, which
-// lies outside the Go heap, when it comes true.
-func (m *Machine) WaitBegin(handles []uint64, need int, failFast bool) (uint64, *uint32, error) {
-	w := &waiter{handles: append([]uint64(nil), handles...), need: need, failFast: failFast, worker: Driver}
+// lies outside the Go heap, when it comes true. scope is the one in whose block the thread is, or 0: when that is over, the
+// wait ends, or never begins, with ErrScopeOver.
+func (m *Machine) WaitBegin(handles []uint64, need int, failFast bool, scope uint64) (uint64, *uint32, error) {
 	for _, h := range handles {
 		if m.stateOf(h) == Unknown {
 			return 0, nil, ErrStale
 		}
 	}
+	w := m.driverWaiter(handles)
+	w.need, w.failFast = need, failFast
+	if scope != 0 {
+		w.scope = m.scopeOfWait(scope, 0, handles)
+	}
 	if !m.await(w) {
+		m.rest(w)
 		return 0, nil, nil
+	}
+	if w.scope != nil && w.scope.over {
+		m.forget(w)
+		m.rest(w)
+		return 0, nil, ErrScopeOver
 	}
 	r, b, err := m.heap.Alloc(wordBytes)
 	if err != nil {
 		m.forget(w)
+		m.rest(w)
 		return 0, nil, err
 	}
 	w.block = r
@@ -57,6 +76,32 @@ func (m *Machine) WaitEnd(id uint64) {
 	if w := m.waiter(id); w != nil && w.worker == Driver {
 		m.heap.Free(w.block, wordBytes)
 		m.forget(w)
+		m.rest(w)
+	}
+}
+
+// What is kept of the driver's waiters for the next ones: without it, each get would be work for the garbage collector.
+const (
+	restedMax        = 64
+	restedHandlesMax = 1024
+)
+
+// driverWaiter returns a waiter of the driver, for copies of the handles.
+func (m *Machine) driverWaiter(handles []uint64) *waiter {
+	n := len(m.rested)
+	if n == 0 {
+		return &waiter{handles: append([]uint64(nil), handles...), worker: Driver}
+	}
+	w := m.rested[n-1]
+	m.rested = m.rested[:n-1]
+	*w = waiter{handles: append(w.handles[:0], handles...), worker: Driver}
+	return w
+}
+
+// rest keeps a waiter that nothing names any more.
+func (m *Machine) rest(w *waiter) {
+	if len(m.rested) < restedMax && cap(w.handles) <= restedHandlesMax {
+		m.rested = append(m.rested, w)
 	}
 }
 
@@ -76,6 +121,7 @@ func (m *Machine) await(w *waiter) bool {
 	if w.have >= w.need {
 		return false
 	}
+	w.begun = m.now
 	m.register(w)
 	for _, h := range w.handles {
 		o, ok := m.objects.Get(slab.Handle(h))
@@ -84,6 +130,12 @@ func (m *Machine) await(w *waiter) bool {
 		}
 		lh, l := m.links.Take()
 		*l = link{target: w.id, next: o.links, kind: linkWaiter}
+		o.links = lh.Slot() + 1
+	}
+	if w.scope != nil && m.stateOf(uint64(w.scope.alarm)) == Pending {
+		o := m.objects.At(w.scope.alarm.Slot())
+		lh, l := m.links.Take()
+		*l = link{target: w.id, next: o.links, kind: linkAlarm}
 		o.links = lh.Slot() + 1
 	}
 	return true
@@ -134,23 +186,30 @@ func (m *Machine) waiterHit(id uint64, failed bool) {
 func (m *Machine) forget(w *waiter) {
 	for _, h := range w.handles {
 		if o, ok := m.objects.Get(slab.Handle(h)); ok && o.state == Pending {
-			m.unlink(o, w.id)
+			m.unlink(o, linkWaiter, w.id)
 		}
+	}
+	if w.scope != nil && m.stateOf(uint64(w.scope.alarm)) == Pending {
+		m.unlink(m.objects.At(w.scope.alarm.Slot()), linkAlarm, w.id)
 	}
 	if w.blocked {
 		w.blocked = false
+		if !w.timed {
+			m.endless--
+		}
 		m.unblock(w.worker, w.task)
 	}
+	m.noteWait(w)
 	m.waiters[w.id-1] = nil
 	m.spare = append(m.spare, uint32(w.id-1))
 }
 
-func (m *Machine) unlink(o *object, id uint64) {
+func (m *Machine) unlink(o *object, kind linkKind, target uint64) {
 	p := &o.links
 	for *p != 0 {
 		slot := *p - 1
 		l := m.links.At(slot)
-		if l.kind == linkWaiter && l.target == id {
+		if l.kind == kind && l.target == target {
 			*p = l.next
 			m.links.Drop(m.links.HandleOf(slot))
 			continue
@@ -168,6 +227,7 @@ type Ask struct {
 	Need     int
 	FailFast bool
 	Now      bool // answer with what there is
+	Timed    bool // the worker gives up after a while
 }
 
 // Ask answers a worker's request at once, or registers it; the worker's CPU is lent meanwhile.
@@ -176,7 +236,7 @@ func (m *Machine) Ask(id WorkerID, a Ask) {
 	if ws == nil {
 		return
 	}
-	w := &waiter{handles: a.Handles, need: a.Need, failFast: a.FailFast, worker: id, request: a.Request, kind: a.Kind, task: a.Task}
+	w := &waiter{handles: a.Handles, need: a.Need, failFast: a.FailFast, worker: id, request: a.Request, kind: a.Kind, task: a.Task, timed: a.Timed}
 	if a.Kind == wire.ReqGet {
 		for _, h := range a.Handles {
 			if m.stateOf(h) == Unknown {
@@ -197,13 +257,26 @@ func (m *Machine) Ask(id WorkerID, a Ask) {
 		m.answer(w)
 		return
 	}
+	if m.scopes.live > 0 && a.Task != 0 {
+		w.scope = m.scopeOfWait(0, a.Task, a.Handles)
+	}
 	if !m.await(w) {
 		m.answer(w)
+		return
+	}
+	if w.scope != nil && w.scope.over {
+		m.replyOver(w)
+		m.forget(w)
 		return
 	}
 	ws.waits[a.Request] = w.id
 	if a.Task != 0 {
 		w.blocked = true
+		m.waited++
+		w.began = m.waited
+		if !w.timed {
+			m.endless++
+		}
 		m.block(id, ws, a.Task)
 		m.takeBack(id, 0, 0)
 	}
@@ -235,8 +308,11 @@ func (m *Machine) answer(w *waiter) {
 	if w.kind == wire.ReqWait {
 		ready := make([]byte, len(w.handles))
 		for i, h := range w.handles {
-			if m.stateOf(h) != Pending {
+			if s := m.stateOf(h); s != Pending {
 				ready[i] = 1
+				if s == Failed {
+					m.Saw(h)
+				}
 			}
 		}
 		m.ports.ReplyReady(w.worker, w.request, ready)
@@ -245,6 +321,7 @@ func (m *Machine) answer(w *waiter) {
 	if w.failFast {
 		for i, h := range w.handles {
 			if s, v := m.Look(h); s == Failed {
+				m.Saw(h)
 				m.ports.ReplyValues(w.worker, w.request, i, []wire.Value{v})
 				return
 			}
@@ -252,7 +329,10 @@ func (m *Machine) answer(w *waiter) {
 	}
 	values := make([]wire.Value, len(w.handles))
 	for i, h := range w.handles {
-		_, values[i] = m.Look(h)
+		var s State
+		if s, values[i] = m.Look(h); s == Failed {
+			m.Saw(h)
+		}
 		if values[i].Where == wire.WhereStore {
 			m.holdFor(w.worker, h, 1)
 		}

@@ -1,6 +1,7 @@
 package owner
 
 import (
+	"errors"
 	"maps"
 	"slices"
 
@@ -16,6 +17,10 @@ type workerState struct {
 	nested  []nestedTask      // run on top of a blocked one
 	actor   *actor            // nil for workers of the pool
 	granted int               // handles granted and not yet used
+	pid     int               // of the process, for messages; 0: not known
+	runs    map[uint32]int    // of functions with MaxCalls: how often it ran each, by FID; nil: none
+	awaits  []uint64          // what the process of an async actor awaits, when it is quiet; see Machine.Quiet
+	orphans bool              // what it submits is cancelled; counted in Machine.cancelling
 }
 
 // nestedTask runs on top of a blocked task. It has a claim of its own, and lends the CPU of it while it waits itself, or
@@ -98,6 +103,13 @@ func (m *Machine) WorkerReady(id WorkerID) {
 	m.moved = true
 }
 
+// WorkerPID tells the process of a worker, for messages.
+func (m *Machine) WorkerPID(id WorkerID, pid int) {
+	if ws := m.workers[id]; ws != nil {
+		ws.pid = pid
+	}
+}
+
 // WorkerFailed says that a process that was asked for did not start.
 func (m *Machine) WorkerFailed() {
 	m.sched.Starting(-1)
@@ -136,6 +148,7 @@ func (m *Machine) PutFrom(id WorkerID, h uint64, v wire.Value, inner []uint64) b
 		return false
 	}
 	m.usedGrant(id, o)
+	o.maker = makerPut
 	if err := m.fill(slab.Handle(h), v, inner); err != nil {
 		m.fillError(slab.Handle(h), wire.ErrOutOfMemory, map[string]string{"message": err.Error()})
 	}
@@ -217,6 +230,9 @@ func (m *Machine) WorkerLost(id WorkerID, c Cause, now int64) {
 		return
 	}
 	m.moved = true
+	if ws.orphans {
+		m.cancelling--
+	}
 	for _, request := range slices.Sorted(maps.Keys(ws.waits)) { // in order, here and below, so that a run can be replayed
 		if w := m.waiter(ws.waits[request]); w != nil {
 			m.forget(w)
@@ -225,7 +241,7 @@ func (m *Machine) WorkerLost(id WorkerID, c Cause, now int64) {
 	for _, n := range slices.Clone(ws.nested) {
 		m.nestedLeft(id, ws, n.task)
 		if t, ok := m.tasks.Get(n.task); ok {
-			t.nested = false
+			t.is &^= nested
 			m.interrupted(n.task, t, true, c)
 		}
 	}
@@ -241,6 +257,7 @@ func (m *Machine) WorkerLost(id WorkerID, c Cause, now int64) {
 	}
 	holds := ws.holds
 	ws.holds = nil
+	delete(m.quiet, id)
 	delete(m.workers, id)
 	for _, h := range slices.Sorted(maps.Keys(holds)) {
 		m.unhold(h, holds[h])
@@ -254,19 +271,21 @@ func (m *Machine) interrupted(th slab.Handle, t *task, started bool, c Cause) {
 	t.worker = Driver
 	t.state = queued
 	if tmpl.Type == wire.TaskCreate {
-		a := m.actors[t.actor-1]
-		if started || a.state >= ending {
-			m.failCreation(th, t, a, c)
-			return
-		}
+		m.creationLost(th, t, m.actors[t.actor-1], started, c)
+		return
 	}
-	if !started {
-		m.sched.Requeue(sched.TaskID(th), tmpl.class)
+	if !started && t.cancel == 0 {
+		m.sched.Requeue(sched.TaskID(th), tmpl.class, m.submitter(t))
 		return
 	}
 	if tmpl.Type == wire.TaskPlain && m.mayRetry(t, tmpl) {
-		t.attempt++
-		m.sched.Requeue(sched.TaskID(th), tmpl.class)
+		m.noteFailed(t, th, wire.SysErr(wire.ErrWorkerCrashed, c.fields("task", tmpl.Name)))
+		m.nextAttempt(t)
+		m.sched.Requeue(sched.TaskID(th), tmpl.class, m.submitter(t))
+		return
+	}
+	if t.cancel != 0 {
+		m.failCancelled(th, t, "")
 		return
 	}
 	m.fail(th, t, wire.ErrWorkerCrashed, c.fields())
@@ -283,13 +302,17 @@ func (m *Machine) Granted(id WorkerID) int {
 // RefuseFrom fails the returns of a submission that was not accepted.
 func (m *Machine) RefuseFrom(id WorkerID, rets []uint64, cause error) {
 	ws := m.workers[id]
+	code := uint32(wire.ErrObjectLost)
+	if errors.Is(cause, ErrScopeEnded) {
+		code = wire.ErrScopeEnded
+	}
 	for _, h := range rets {
 		o, ok := m.objects.Get(slab.Handle(h))
 		if !ok || !o.granted || ws == nil || ws.holds[h] == 0 { // another worker's grants are not its to spend
 			continue
 		}
 		m.usedGrant(id, o)
-		m.fillError(slab.Handle(h), wire.ErrObjectLost, map[string]string{"message": cause.Error()})
+		m.fillError(slab.Handle(h), code, map[string]string{"message": cause.Error()})
 	}
 }
 
@@ -303,7 +326,26 @@ func (m *Machine) Retire(keep int) {
 	n := m.SpareWorkers(keep)
 	ids := slices.Clone(m.sched.Idle()[:n])
 	for _, id := range ids {
-		m.sched.Withdraw(id)
-		m.ports.Exit(id)
+		m.retire(id)
+	}
+}
+
+// retire asks an idle process to end; it is given no more work.
+func (m *Machine) retire(id WorkerID) {
+	m.sched.Withdraw(id)
+	m.ports.Exit(id)
+}
+
+// spent counts a task that a worker has run, and retires the worker when it may run no more of that function.
+func (m *Machine) spent(id WorkerID, t *Template) {
+	ws := m.workers[id]
+	if ws == nil {
+		return
+	}
+	if ws.runs == nil {
+		ws.runs = map[uint32]int{}
+	}
+	if ws.runs[t.FID]++; ws.runs[t.FID] >= t.MaxCalls {
+		m.retire(id)
 	}
 }

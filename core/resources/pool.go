@@ -11,6 +11,7 @@ type account struct {
 // Pool has the resources of one node.
 type Pool struct {
 	accounts []account // by ID; resources behind its end are not there
+	gpus     *Devices  // nil: the node has none
 }
 
 // NewPool returns a pool that has all of the total free.
@@ -21,6 +22,9 @@ func NewPool(total Request) *Pool {
 	}
 	for it := range total.Items() {
 		p.accounts[it.ID] = account{total: it.Amount, free: it.Amount}
+	}
+	if gpus := total.Of(GPU); gpus > 0 && gpus%Unit == 0 && gpus/Unit <= DevicesMax {
+		p.gpus = NewDevices(int(gpus / Unit))
 	}
 	return p
 }
@@ -45,17 +49,43 @@ func (p *Pool) at(id ID) account {
 // Fits reports whether Claim would succeed now.
 func (p *Pool) Fits(r Request) bool {
 	for i := range r.Len() {
-		if it := r.Item(i); p.at(it.ID).free < it.Amount {
+		if !p.FitsItem(r.Item(i)) {
 			return false
 		}
 	}
 	return true
 }
 
+// FitsItem is Fits for one resource.
+func (p *Pool) FitsItem(it Item) bool {
+	return p.at(it.ID).free >= it.Amount && (it.ID != GPU || p.gpus == nil || p.gpus.Fits(it.Amount))
+}
+
+// ClaimDevices takes the devices for the GPUs of a request that was claimed just now; ReleaseDevices gives them back, before
+// the request is released.
+func (p *Pool) ClaimDevices(r Request) []Share {
+	amount := r.Of(GPU)
+	if amount == 0 || p.gpus == nil {
+		return nil
+	}
+	shares, ok := p.gpus.Claim(amount)
+	if !ok {
+		panic(fmt.Sprintf("resources: %s GPUs are claimed, and no devices for them", amount))
+	}
+	return shares
+}
+
+// ReleaseDevices ends what ClaimDevices began.
+func (p *Pool) ReleaseDevices(shares []Share) {
+	if len(shares) > 0 {
+		p.gpus.Release(shares)
+	}
+}
+
 // Feasible reports whether the request fits the node when nothing is claimed.
 func (p *Pool) Feasible(r Request) bool {
 	for i := range r.Len() {
-		if it := r.Item(i); p.at(it.ID).total < it.Amount {
+		if it := r.Item(i); p.at(it.ID).total < it.Amount || it.ID == GPU && p.gpus != nil && !possible(it.Amount, p.gpus.Len()) {
 			return false
 		}
 	}
@@ -139,6 +169,9 @@ func (p *Pool) Check() error {
 			return fmt.Errorf("resources: check: number %d: total %s, free %s, claimed %s, lent %s",
 				id, a.total, a.free, a.claimed, a.lent)
 		}
+	}
+	if p.gpus != nil && p.gpus.Sum() < p.at(GPU).free {
+		return fmt.Errorf("resources: check: %s GPUs free, of devices %s", p.at(GPU).free, p.gpus.Sum())
 	}
 	return nil
 }

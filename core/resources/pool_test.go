@@ -95,13 +95,27 @@ func checkSums(t *rapid.T, p *Pool, total Request, workers []worker) {
 func checkShort(t *rapid.T, p *Pool, r Request, short []Shortage) {
 	feasible := true
 	for _, s := range short {
-		if s.By() <= 0 || s.Wanted != r.Of(s.ID) || s.Free != p.Free(s.ID) || s.Total != p.Total(s.ID) {
+		if s.By() <= 0 || s.Wanted != r.Of(s.ID) || s.Free > p.Free(s.ID) || s.Total > p.Total(s.ID) {
 			t.Fatalf("%+v is not short", s)
+		}
+		if s.ID != GPU && (s.Free != p.Free(s.ID) || s.Total != p.Total(s.ID)) { // what devices don't give is not free
+			t.Fatalf("%+v is not what there is: %s free of %s", s, p.Free(s.ID), p.Total(s.ID))
 		}
 		feasible = feasible && !s.Infeasible()
 	}
 	if feasible != p.Feasible(r) {
 		t.Fatalf("feasible %t, missing %v", p.Feasible(r), short)
+	}
+}
+
+// One and a bit can't be had of any number of devices, and the shortage says so.
+func TestPartsAboveOneDevice(t *testing.T) {
+	t.Parallel()
+	p := NewPool(mustRequest(t, Item{GPU, 4 * Unit}))
+	r := mustRequest(t, Item{GPU, Unit + 1})
+	short := p.Missing(r)
+	if p.Claim(r) || len(short) != 1 || !short[0].Infeasible() || short[0].By() <= 0 {
+		t.Fatalf("missing %+v", short)
 	}
 }
 

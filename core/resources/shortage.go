@@ -11,13 +11,27 @@ type Shortage struct {
 	Total  Amount
 }
 
+// short returns what is short of one resource. Of devices, what counts as free is the most that can be had.
+func (p *Pool) short(it Item) Shortage {
+	a := p.at(it.ID)
+	s := Shortage{ID: it.ID, Wanted: it.Amount, Free: a.free, Total: a.total}
+	if it.ID == GPU && p.gpus != nil && s.Free >= s.Wanted {
+		s.Free = p.gpus.most(it.Amount)
+	}
+	if it.ID == GPU && p.gpus != nil && !possible(it.Amount, p.gpus.Len()) {
+		s.Total = min(s.Total, it.Amount-1) // one and a half can't be had of any number
+		s.Free = min(s.Free, s.Total)
+	}
+	return s
+}
+
 // Missing returns the resources of the request that are short now, in order of
 // their IDs; none when the request fits.
 func (p *Pool) Missing(r Request) []Shortage {
 	var short []Shortage
 	for it := range r.Items() {
-		if a := p.at(it.ID); a.free < it.Amount {
-			short = append(short, Shortage{ID: it.ID, Wanted: it.Amount, Free: a.free, Total: a.total})
+		if !p.FitsItem(it) {
+			short = append(short, p.short(it))
 		}
 	}
 	return short

@@ -178,6 +178,18 @@ func (c *Consumer) Next() (Record, bool, error) {
 	}
 }
 
+// After is the position behind the record that Next gave last.
+func (c *Consumer) After() uint64 { return c.next }
+
+// Read is how far the ring was read, in bytes.
+func (c *Consumer) Read() uint64 { return c.pos }
+
+// Unread is how much was written and not read.
+func (c *Consumer) Unread() uint64 { return c.tail.Load() - c.pos }
+
+// Written is how much was written, in bytes.
+func (p *Producer) Written() uint64 { return p.pos }
+
 // Advance gives back the space of the record that Next returned.
 func (c *Consumer) Advance() {
 	c.pos = c.next

@@ -27,6 +27,7 @@ type model struct {
 	now     int64
 	last    TaskID
 	class   map[TaskID]ClassID
+	by      map[TaskID]SubmitterID
 	waiting map[TaskID]bool // enqueued, not assigned
 	at      map[TaskID]WorkerID
 	sent    map[WorkerID][]TaskID
@@ -39,13 +40,13 @@ type model struct {
 
 func newModel(t testing.TB) *model {
 	m := &model{
-		total: req(t, map[string]float64{"CPU": 4, "GPU": 1}), class: map[TaskID]ClassID{}, waiting: map[TaskID]bool{},
+		total: req(t, map[string]float64{"CPU": 4, "GPU": 2}), class: map[TaskID]ClassID{}, by: map[TaskID]SubmitterID{}, waiting: map[TaskID]bool{},
 		at: map[TaskID]WorkerID{}, sent: map[WorkerID][]TaskID{}, actors: map[WorkerID]bool{}, blocks: map[WorkerID]int{},
 		nested: map[WorkerID]int{},
 	}
 	m.pool = resources.NewPool(m.total)
 	m.s = New(Config{WorkersMax: 6}, m.pool)
-	for _, units := range []map[string]float64{{"CPU": 1}, {"CPU": 0.5, "GPU": 0.5}, {}, {"CPU": 3}} {
+	for _, units := range []map[string]float64{{"CPU": 1}, {"CPU": 0.5, "GPU": 0.6}, {}, {"CPU": 3}} {
 		m.s.Class(req(t, units))
 	}
 	if _, err := m.s.CreateClass(req(t, map[string]float64{"CPU": 1}), req(t, map[string]float64{"CPU": 0.25})); err != nil {
@@ -113,11 +114,14 @@ func (m *model) next(t fatal) bool {
 	return true
 }
 
-func (m *model) enqueue(c ClassID) {
+func (m *model) enqueue(c ClassID) { m.enqueueBy(c, DriverID) }
+
+func (m *model) enqueueBy(c ClassID, by SubmitterID) {
 	m.last++
+	m.by[m.last] = by
 	m.class[m.last] = c
 	m.waiting[m.last] = true
-	m.s.Enqueue(m.last, c)
+	m.s.Enqueue(m.last, c, m.by[m.last])
 }
 
 func (m *model) start() {
@@ -170,8 +174,9 @@ func TestAnySequence(t *testing.T) {
 			"": func(t *rapid.T) { m.check(t) },
 			"enqueue": func(t *rapid.T) {
 				c := ClassID(rapid.IntRange(0, 4).Draw(t, "class"))
-				for range rapid.IntRange(1, 12).Draw(t, "n") {
-					m.enqueue(c)
+				by := SubmitterID(rapid.IntRange(0, 4).Draw(t, "by"))
+				for range rapid.IntRange(1, 40).Draw(t, "n") {
+					m.enqueueBy(c, by)
 				}
 			},
 			"next": func(t *rapid.T) {
@@ -213,12 +218,12 @@ func TestAnySequence(t *testing.T) {
 				if !ok {
 					t.Skip("nothing to refuse")
 				}
-				m.s.Refused(w, id, m.now)
+				m.s.Refused(w, id, m.by[id])
 				if again, same, ok := m.s.Next(m.now); ok {
 					if again == w {
 						t.Fatalf("worker %d is chosen again, which has just refused", w)
 					}
-					m.s.TookBack(again, same, m.now)
+					m.s.TookBack(again, same, m.by[same])
 				}
 				if rapid.Bool().Draw(t, "retry") {
 					m.s.Retry()
@@ -231,7 +236,7 @@ func TestAnySequence(t *testing.T) {
 				id := rapid.SampledFrom(slices.Sorted(maps.Keys(m.waiting))).Draw(t, "task")
 				m.s.Remove(id)
 				if rapid.Bool().Draw(t, "requeue") { // ran elsewhere, and that failed
-					m.s.Requeue(id, m.class[id])
+					m.s.Requeue(id, m.class[id], m.by[id])
 				} else {
 					delete(m.waiting, id)
 				}
@@ -269,7 +274,7 @@ func TestAnySequence(t *testing.T) {
 
 // back takes a task back from a worker.
 func (m *model) back(w WorkerID, id TaskID) {
-	m.s.TookBack(w, id, m.now)
+	m.s.TookBack(w, id, m.by[id])
 	m.waiting[id] = true
 	delete(m.at, id)
 	if m.s.Sent(w) == nil || len(m.s.Sent(w)) == 0 {
@@ -280,7 +285,7 @@ func (m *model) back(w WorkerID, id TaskID) {
 func (m *model) die(w WorkerID) {
 	had := slices.Clone(m.s.RemoveWorker(w))
 	for i := len(had) - 1; i >= 0; i-- {
-		m.s.Requeue(had[i], m.class[had[i]])
+		m.s.Requeue(had[i], m.class[had[i]], m.by[had[i]])
 		m.waiting[had[i]] = true
 		delete(m.at, had[i])
 	}

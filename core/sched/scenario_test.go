@@ -23,7 +23,7 @@ func TestScenarios(t *testing.T) {
 	}
 	for _, path := range paths {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			s := &scenario{names: resources.NewNames(), classes: map[string]ClassID{}, tasks: map[TaskID]string{}}
+			s := &scenario{names: resources.NewNames(), classes: map[string]ClassID{}, tasks: map[TaskID]string{}, by: map[TaskID]SubmitterID{}}
 			datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 				out := s.run(t, d)
 				if err := s.s.Check(nil); err != nil {
@@ -41,6 +41,7 @@ type scenario struct {
 	s       *Scheduler
 	classes map[string]ClassID
 	tasks   map[TaskID]string
+	by      map[TaskID]SubmitterID
 	last    TaskID
 	now     int64
 }
@@ -71,7 +72,7 @@ func (s *scenario) request(t *testing.T, d *datadriven.TestData, units map[strin
 
 func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 	var name, task string
-	var w, us, most, n int
+	var w, us, most, n, by int
 	n = 1
 	d.MaybeScanArgs(t, "name", &name)
 	d.MaybeScanArgs(t, "task", &task)
@@ -79,6 +80,7 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 	d.MaybeScanArgs(t, "us", &us)
 	d.MaybeScanArgs(t, "most", &most)
 	d.MaybeScanArgs(t, "n", &n)
+	d.MaybeScanArgs(t, "by", &by)
 	id := WorkerID(w)
 	switch d.Cmd {
 	case "node":
@@ -96,7 +98,8 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 		for range n {
 			s.last++
 			s.tasks[s.last] = fmt.Sprintf("%s%d", name, s.last)
-			s.s.Enqueue(s.last, s.classes[name])
+			s.by[s.last] = SubmitterID(by)
+			s.s.Enqueue(s.last, s.classes[name], SubmitterID(by))
 		}
 	case "start":
 		s.s.Starting(n)
@@ -115,10 +118,10 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 		}
 	case "take-back":
 		ts := s.s.Sent(id)
-		s.s.TookBack(id, ts[len(ts)-1], s.now)
+		s.s.TookBack(id, ts[len(ts)-1], s.by[ts[len(ts)-1]])
 	case "refused":
 		w, t, _ := s.s.Next(s.now)
-		s.s.Refused(w, t, s.now)
+		s.s.Refused(w, t, s.by[t])
 		return fmt.Sprintf("worker %d has no room for %s\n", w, s.tasks[t])
 	case "retry":
 		s.s.Retry()

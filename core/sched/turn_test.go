@@ -213,7 +213,7 @@ func TestRemoveAgain(t *testing.T) {
 	id := m.last
 	for range 3 {
 		m.s.Remove(id)
-		m.s.Requeue(id, 0)
+		m.s.Requeue(id, 0, DriverID)
 		m.check(t)
 	}
 	m.s.Remove(id)
@@ -224,34 +224,38 @@ func TestRemoveAgain(t *testing.T) {
 func TestQueue(t *testing.T) {
 	t.Parallel()
 	var q queue
+	var c chunks
 	var want []TaskID
 	next := TaskID(1)
 	for round := range 5000 {
 		switch {
 		case round%7 < 3:
-			q.pushBack(next)
+			q.pushBack(&c, next)
 			want = append(want, next)
 			next++
 		case round%7 == 3 || round%11 == 0:
-			q.pushFront(next)
+			q.pushFront(&c, next)
 			want = append([]TaskID{next}, want...)
 			next++
 		case len(want) > 0 && round > 2500:
-			if got := q.popFront(); got != want[0] {
+			if got := q.popFront(&c); got != want[0] {
 				t.Fatalf("round %d: %d, want %d", round, got, want[0])
 			}
 			want = want[1:]
+		}
+		if n := q.check(&c); n != c.used {
+			t.Fatalf("round %d: %d chunks used, %d in the queue", round, c.used, n)
 		}
 		if q.len() != len(want) {
 			t.Fatalf("round %d: %d in the queue, want %d", round, q.len(), len(want))
 		}
 	}
 	for _, w := range want {
-		if got := q.popFront(); got != w {
+		if got := q.popFront(&c); got != w {
 			t.Fatalf("%d, want %d", got, w)
 		}
 	}
-	if len(q.blocks) > 1 {
-		t.Errorf("an empty queue keeps %d blocks", len(q.blocks))
+	if c.used != 0 || len(c.blocks) > 1 {
+		t.Errorf("an empty queue keeps %d chunks, %d blocks", c.used, len(c.blocks))
 	}
 }

@@ -1,5 +1,7 @@
 package sched
 
+import "thornback/core/resources"
+
 // Lengths of work, in ns of the tasks' mean, that decide where a task goes.
 const (
 	// packNS: with less work than this before it, a task goes behind others rather than to a sleeping worker: waking
@@ -30,15 +32,17 @@ const (
 
 // worker is what the scheduler knows of one process.
 type worker struct {
+	id       WorkerID
 	state    state
 	class    ClassID
-	inflight []TaskID // in the order sent; the first runs, or is next
-	since    int64    // when the first came to be first
-	served   float64  // ns of work given during this lease
-	full     bool     // its ring had no room; until the next Done
-	held     bool     // idle, but for nested tasks that have outlived the one they ran on top of
-	blocks   int      // tasks and threads of it that wait in get
-	nested   int      // tasks that it runs on top of those; while there are any it gets no other
+	inflight []TaskID          // in the order sent; the first runs, or is next
+	since    int64             // when the first came to be first
+	served   float64           // ns of work given during this lease
+	full     bool              // its ring had no room; until the next Done
+	held     bool              // idle, but for nested tasks that have outlived the one they ran on top of
+	blocks   int               // tasks and threads of it that wait in get
+	shares   []resources.Share // devices, as long as the request is claimed
+	nested   int               // tasks that it runs on top of those; while there are any it gets no other
 }
 
 // flows reports whether the worker of a lease will soon take its next task: it does not wait for others, and its present
@@ -60,7 +64,7 @@ func (w *worker) drop(t TaskID) bool {
 
 // AddWorker says that a process asked for with Starting is there.
 func (s *Scheduler) AddWorker(id WorkerID) {
-	s.workers[id] = &worker{}
+	s.workers[id] = &worker{id: id}
 	s.idle = append(s.idle, id)
 	s.pooled++
 }
@@ -72,20 +76,25 @@ func (s *Scheduler) RemoveWorker(id WorkerID) []TaskID {
 		return nil
 	}
 	delete(s.workers, id)
-	cl := &s.classes[w.class]
-	switch w.state {
-	case idle:
+	if w.state == idle { // it may have died before there was any class
 		s.idle = without(s.idle, id)
 		s.refusing = without(s.refusing, id)
 		s.pooled--
+		return w.inflight
+	}
+	cl := &s.classes[w.class]
+	switch w.state {
 	case leased, blocked:
+		s.pool.ReleaseDevices(w.shares)
 		if w.state == blocked {
-			s.pool.TakeBackCPU(cl.request)
+			s.takeBack(cl.request)
 		}
 		s.pool.Release(cl.request)
 		cl.leases = without(cl.leases, id)
 		s.pooled--
 	case actor:
+		s.stick(cl.running, -1)
+		s.pool.ReleaseDevices(w.shares)
 		s.pool.Release(cl.running)
 	}
 	s.ahead -= max(0, len(w.inflight)-1)
@@ -142,14 +151,22 @@ func (s *Scheduler) settle(id WorkerID, w *worker) {
 	switch {
 	case w.state == leased && waits:
 		w.state = blocked
-		s.pool.LendCPU(s.classes[w.class].request)
+		s.lend(s.classes[w.class].request)
 	case w.state == blocked && !waits:
 		w.state = leased
-		s.pool.TakeBackCPU(s.classes[w.class].request)
+		s.takeBack(s.classes[w.class].request)
 	case w.state == idle && w.nested == 0 && w.held:
 		w.held = false
 		s.idle = append(s.idle, id)
 	}
+}
+
+// Shares returns the devices that the worker has. The slice is not to be changed.
+func (s *Scheduler) Shares(id WorkerID) []resources.Share {
+	if w := s.workers[id]; w != nil {
+		return w.shares
+	}
+	return nil
 }
 
 // Sent returns the tasks that the worker was given, in order. The slice is valid until the next call.
@@ -201,8 +218,7 @@ func (s *Scheduler) Richest() (WorkerID, bool) {
 }
 
 // give notes that a worker gets a task.
-func (s *Scheduler) give(id WorkerID, t TaskID, now int64) {
-	w := s.workers[id]
+func (s *Scheduler) give(w *worker, t TaskID, now int64) {
 	if len(w.inflight) == 0 {
 		w.since = now
 	} else {
@@ -212,17 +228,24 @@ func (s *Scheduler) give(id WorkerID, t TaskID, now int64) {
 	w.served += s.classes[w.class].mean
 }
 
-func (s *Scheduler) lease(id WorkerID, c ClassID, _ int64) {
-	w := s.workers[id]
-	*w = worker{state: leased, class: c, inflight: w.inflight[:0]}
-	s.classes[c].leases = append(s.classes[c].leases, id)
+func (s *Scheduler) lease(w *worker, c ClassID, cl *class) {
+	w.state, w.class, w.since, w.served = leased, c, 0, 0
+	w.full, w.held, w.blocks, w.nested = false, false, 0, 0
+	if cl.devices {
+		w.shares = s.pool.ClaimDevices(cl.request)
+	}
+	cl.leases = append(cl.leases, w.id)
 }
 
 // unlease ends a lease: the demand is released, the worker idle.
 func (s *Scheduler) unlease(id WorkerID, w *worker) {
 	cl := &s.classes[w.class]
 	if w.state == blocked {
-		s.pool.TakeBackCPU(cl.request)
+		s.takeBack(cl.request)
+	}
+	if cl.devices {
+		s.pool.ReleaseDevices(w.shares)
+		w.shares = nil
 	}
 	s.pool.Release(cl.request)
 	cl.leases = without(cl.leases, id)
@@ -235,9 +258,10 @@ func (s *Scheduler) unlease(id WorkerID, w *worker) {
 // dedicate turns the worker that created an actor into that actor's.
 func (s *Scheduler) dedicate(id WorkerID, w *worker, cl *class) {
 	if w.state == blocked {
-		s.pool.TakeBackCPU(cl.request)
+		s.takeBack(cl.request)
 	}
 	s.pool.Release(cl.excess)
+	s.stick(cl.running, 1)
 	cl.leases = without(cl.leases, id)
 	w.state, w.blocks, w.full = actor, 0, false
 	s.pooled--

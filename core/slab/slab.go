@@ -116,6 +116,20 @@ func (s *Slab[T]) Each(f func(Handle, *T) bool) {
 	}
 }
 
+// Page calls f for every live entry of the n-th part of the slab, some thousands at most, and reports whether there are
+// parts behind it: for those who look at all entries, but not at once. f must not drop or take entries.
+func (s *Slab[T]) Page(n int, f func(Handle, *T)) bool {
+	if n >= len(s.entries) {
+		return false
+	}
+	for i := range s.entries[n] {
+		if gen := s.metas[n][i].gen; gen&1 == 1 {
+			f(Handle(uint64(gen)<<32|uint64(n<<chunkBits|i)), &s.entries[n][i])
+		}
+	}
+	return n+1 < len(s.entries)
+}
+
 // grow adds one chunk and puts its slots on the free list, lowest slot first out.
 func (s *Slab[T]) grow() {
 	base := uint32(len(s.entries)) << chunkBits

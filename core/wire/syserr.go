@@ -18,6 +18,14 @@ func SysErr(code uint32, fields map[string]string) []byte {
 	return append(b, text...)
 }
 
+// SysErrCode returns the code of such a blob; false for any other.
+func SysErrCode(blob []byte) (uint32, bool) {
+	if len(blob) < 8 || blob[0] != TagSysErr {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint32(blob[4:]), true
+}
+
 // IsError reports whether a blob is an error, by its first byte.
 func IsError(blob []byte) bool {
 	return len(blob) > 0 && (blob[0] == TagError || blob[0] == TagSysErr)

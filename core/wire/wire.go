@@ -4,7 +4,7 @@
 package wire
 
 // Version of the layout; both sides refuse another.
-const Version = 1
+const Version = 2
 
 // Limits and sizes, in bytes unless said otherwise.
 const (
@@ -29,6 +29,7 @@ const (
 	CtlTask    = 192
 	CtlReply   = 320
 	CtlOut     = 448
+	CtlOutput  = 576
 	CtlHead    = 64 // of head within a ring's control, tail is at 0
 )
 
@@ -36,6 +37,7 @@ const (
 const (
 	BoardVersion = 0
 	BoardCPUs    = 4
+	BoardNames   = 8
 	BoardMode    = 64
 	BoardGetter  = 128
 	BoardDrainer = 192
@@ -73,6 +75,10 @@ const (
 	MsgReply  = 3
 	MsgGrant  = 4
 	MsgExit   = 5
+	MsgCancel = 6
+	MsgRoom   = 7
+
+	MsgReadyRef = 8
 
 	MsgReady    = 16
 	MsgDone     = 17
@@ -80,6 +86,8 @@ const (
 	MsgSubmit   = 19
 	MsgPut      = 20
 	MsgFree     = 21
+	MsgYield    = 22
+	MsgWatch    = 23
 	MsgRequest  = 32
 	ReqDefine   = 32
 	ReqTemplate = 33
@@ -88,6 +96,7 @@ const (
 	ReqWait     = 36
 	ReqControl  = 37
 	ReqDrop     = 38
+	ReqNext     = 39
 )
 
 // Kinds of definitions.
@@ -104,12 +113,27 @@ const (
 	TaskMethod = 3
 
 	TaskRetryExceptions = 1
+	TaskContext         = 8
+	TaskRetryList       = 16
+	TaskConcurrent      = 32
+	TaskStream          = 2
+	TaskDynamic         = 4
+
+	RoomStop = (1 << 63) - 1
+)
+
+// Flags of CANCEL and SUBMIT.
+const (
+	CancelInterrupt   = 1
+	SubmitInterrupted = 1
+	SubmitSite        = 16
 )
 
 // Flags of GET and WAIT requests.
 const (
 	GetFailFast = 1
 	GetNow      = 2
+	GetTimed    = 4
 )
 
 // Outcomes in a DONE message.
@@ -118,17 +142,22 @@ const (
 	DoneError  = 1
 	DoneSystem = 2
 	DoneExit   = 3
+	DoneFinal  = 4
+	DoneQuit   = 5
 )
 
 // Sizes of the fixed parts of messages.
 const (
 	ValueBytes    = 24
 	SpanBytes     = 16
-	TaskBytes     = 56
+	TaskBytes     = 64
 	DefineBytes   = 16
 	ReplyBytes    = 8
-	DoneBytes     = 24
-	SubmitBytes   = 40
+	CancelBytes   = 16
+	YieldBytes    = 16
+	RoomBytes     = 16
+	DoneBytes     = 32
+	SubmitBytes   = 56
 	RequestBytes  = 16
 	RefDeltaBytes = 16
 )
@@ -153,6 +182,10 @@ const (
 	EInfeasible = -8
 	EDead       = -9
 	EPending    = -10
+	EDeadlock   = -14
+	ECancel     = -13
+	EScope      = -16
+	EScopeEnded = -17
 )
 
 // Codes of SYSERR blobs, as in python/thornback/_exceptions.py.
@@ -172,4 +205,10 @@ const (
 	ErrGetTimeout       = 13
 	ErrPendingCalls     = 14
 	ErrTaskUnpicklable  = 15
+	ErrDeadlock         = 18
+	ErrEndOfStream      = 16
+	ErrReconstruction   = 20
+	ErrScope            = 21
+	ErrScopeEnded       = 22
+	ErrDeadlineExceeded = 17
 )
