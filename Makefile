@@ -9,12 +9,15 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 VENV ?= .venv
+# Real Ray has an environment of its own, for comparisons.
+RAY_VENV ?= .venv-ray
 GO ?= go
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 5s
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+COMPAT_ARGS ?=
 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 # The first Python that is new enough; `make PYTHON=/path/to/python` chooses another.
@@ -25,6 +28,8 @@ VPY := $(VENV)/bin/python
 PIP := $(VPY) -m pip --disable-pip-version-check --quiet
 # Stamps lie in the environment that they speak of: removing it removes them.
 STAMPS := $(VENV)/stamps
+# Other libraries want versions of their own.
+LIBRARIES ?= .venv-libraries
 ASAN_SITE := build/asan/site
 
 # What the wheel is made of. Folders are named too: their time changes when a file is removed.
@@ -77,6 +82,16 @@ test-race: ## Go tests under the race detector, with invariants checked, on 1 an
 test-python: $(STAMPS)/test ## Python tests against the installed wheel (PYTEST_ARGS=...)
 	$(VPY) -m pytest $(PYTEST_ARGS)
 
+.PHONY: compat
+compat: $(RAY_VENV)/stamp $(STAMPS)/test ## Run the cases of tests/compat on real Ray, record, report
+	$(RAY_VENV)/bin/python tests/compat/inventory.py > tests/compat/names.json
+	$(VPY) -m tests.compat.record --python $(RAY_VENV)/bin/python $(COMPAT_ARGS)
+	$(VPY) -m tests.compat.report
+
+.PHONY: compat-report
+compat-report: $(STAMPS)/test ## Write COMPAT.md from what is recorded
+	$(VPY) -m tests.compat.report
+
 .PHONY: test-asan
 test-asan: $(STAMPS)/asan ## Python tests marked `asan`, C extension under AddressSanitizer
 	@rm -f build/asan/report.*
@@ -89,6 +104,10 @@ test-asan: $(STAMPS)/asan ## Python tests marked `asan`, C extension under Addre
 .PHONY: test-wheels
 test-wheels: dist/.built ## Install the wheel into every CPython found, without Go
 	tools/test_wheels.sh dist/*.whl
+
+.PHONY: test-libraries
+test-libraries: $(LIBRARIES)/stamps/installed ## Programs of others by alias: Modin, Dask, joblib, ...
+	$(LIBRARIES)/bin/python -m pytest -n0 tests/libraries/libraries.py $(PYTEST_ARGS)
 
 .PHONY: fuzz
 fuzz: ## Run every Go fuzz test for FUZZTIME (5s)
@@ -115,7 +134,7 @@ lint-python: $(STAMPS)/lint ## ruff, mypy strict, stub and abi3 checks
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	cd $(VENV) && bin/python -m mypy.stubtest thornback._core
+	cd $(VENV) && bin/python -m mypy.stubtest --allowlist $(CURDIR)/tools/stubtest.txt thornback._core
 	$(VENV)/bin/abi3audit --strict --assume-minimum-abi3 3.11 dist/*.whl
 
 .PHONY: lint-layout
@@ -131,7 +150,7 @@ format: $(STAMPS)/lint ## Format all sources in place
 
 .PHONY: clean
 clean: ## Remove everything built, and the virtual environments
-	rm -rf build dist $(VENV) .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf build dist $(VENV) $(LIBRARIES) .pytest_cache .mypy_cache .ruff_cache \
 		python/*.egg-info python/thornback/*.so
 	find . -path ./.git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
@@ -168,6 +187,21 @@ $(STAMPS)/demo: examples/requirements.txt $(STAMPS)/venv
 
 $(STAMPS)/bench: benchmarks/requirements.txt $(STAMPS)/installed
 	$(PIP) install -r benchmarks/requirements.txt
+	@touch $@
+
+$(RAY_VENV)/stamp: tests/compat/requirements.txt
+	$(PYTHON) -m venv $(RAY_VENV)
+	$(RAY_VENV)/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	@touch $@
+
+$(LIBRARIES)/stamps/packages: tests/libraries/requirements.txt | $(STAMPS)/venv
+	$(PYTHON) -m venv --clear $(LIBRARIES)
+	$(LIBRARIES)/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	@mkdir -p $(@D) && touch $@
+
+$(LIBRARIES)/stamps/installed: dist/.built $(LIBRARIES)/stamps/packages
+	$(LIBRARIES)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps \
+		--force-reinstall dist/thornback-*.whl
 	@touch $@
 
 $(STAMPS)/asan: $(SOURCES) $(STAMPS)/test

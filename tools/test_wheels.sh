@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Install one wheel into a new environment of each CPython present, with no Go to be found and no
-# source build allowed, and run a program there.
+# source build allowed, and run a program there, and the interpreter's own tests of executors where
+# it ships with them.
 # usage: tools/test_wheels.sh dist/thornback-*.whl
 set -euo pipefail
 
@@ -39,6 +40,14 @@ for version in 3.11 3.12 3.13; do
         install --only-binary :all: "$wheel"
     # Isolated from the checkout and from the user's settings.
     (cd "$work" && timeout 120 "$work/$version/bin/python" -I "$root/tools/smoke.py")
+    status=0
+    (cd "$work" && timeout 300 "$work/$version/bin/python" -I "$root/tools/executor_tests.py") \
+        >"$work/executor.log" 2>&1 || status=$?
+    tail -n 1 "$work/executor.log"
+    if [ "$status" -ne 0 ] && [ "$status" -ne 3 ]; then
+        cat "$work/executor.log"
+        exit 1
+    fi
     passed=$((passed + 1))
 done
 echo "== the wheel works on $passed versions of CPython"

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ._object_ref import ObjectRef
 
     T = TypeVar("T")
+    # References and generators of them.
+    W = TypeVar("W")
 else:
 
     def overload(function: Any) -> Any:
@@ -45,7 +47,7 @@ def get(  # noqa: F811
     ----------
     object_refs : ObjectRef or list of ObjectRef
     timeout : float or None, seconds
-        None and -1 wait for ever, 0 only looks.
+        None and negative numbers wait for ever, 0 only looks.
 
     Returns
     -------
@@ -66,13 +68,13 @@ def get(  # noqa: F811
         Something in the list is no reference.
     """
     if not isinstance(object_refs, (_core.ObjectRef, list)):
+        if isinstance(object_refs, _core.Stream):
+            return object_refs  # as Ray does
         raise ValueError(
             f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must "
             "either be an ObjectRef or a list of ObjectRefs. "
         )
     if timeout is not None and timeout < 0:
-        if timeout != -1:
-            raise ValueError(f"timeout must be nonnegative, or -1 for ever; got {timeout}")
         timeout = None
     return _get(object_refs, timeout)
 
@@ -101,13 +103,29 @@ def put(value: T, *, _owner: Any = None, _tensor_transport: str | None = None) -
     return _core.put(value)  # type: ignore[return-value]
 
 
+@overload
 def wait(
-    ray_waitables: list[ObjectRef[Any]],
+    ray_waitables: list[ObjectRef[T]],
     *,
     num_returns: int = 1,
     timeout: float | None = None,
     fetch_local: bool = True,
-) -> tuple[list[ObjectRef[Any]], list[ObjectRef[Any]]]:
+) -> tuple[list[ObjectRef[T]], list[ObjectRef[T]]]: ...
+@overload
+def wait(  # noqa: F811
+    ray_waitables: list[W],
+    *,
+    num_returns: int = 1,
+    timeout: float | None = None,
+    fetch_local: bool = True,
+) -> tuple[list[W], list[W]]: ...
+def wait(  # noqa: F811
+    ray_waitables: Any,
+    *,
+    num_returns: int = 1,
+    timeout: float | None = None,
+    fetch_local: bool = True,
+) -> Any:
     """Wait until some of the objects are ready.
 
     Parameters
@@ -130,7 +148,7 @@ def wait(
     TypeError, ValueError
         The arguments are none of the above.
     """
-    if isinstance(ray_waitables, _core.ObjectRef):
+    if isinstance(ray_waitables, (_core.ObjectRef, _core.Stream)):
         raise TypeError(
             "wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got a single "
             f"ray.ObjectRef or ray.ObjectRefGenerator {ray_waitables}"
@@ -145,7 +163,7 @@ def wait(
     if not ray_waitables:
         return [], []
     # The extension checks the rest, and makes references of our own class.
-    return _core.wait(ray_waitables, num_returns, timeout, fetch_local)  # type: ignore[arg-type, return-value]
+    return _core.wait(ray_waitables, num_returns, timeout, fetch_local)
 
 
 def kill(actor: Any, *, no_restart: bool = True) -> None:
@@ -198,7 +216,7 @@ def nodes() -> list[dict[str, Any]]:
     """Return the session's nodes, each a dict with `NodeID`, `Alive`, `Resources` and more."""
     import socket
 
-    from . import _ids
+    from . import _ids, _labels
 
     ip = "127.0.0.1"
     node_id = _ids.node_id(_core.session()).hex()
@@ -215,12 +233,46 @@ def nodes() -> list[dict[str, Any]]:
             "RayletSocketName": "",
             "MetricsExportPort": -1,
             "NodeName": ip,
+            "RuntimeEnvAgentPort": 0,
+            "MetricsAgentPort": 0,
+            "DashboardAgentListenPort": 0,
             "DeathReason": 0,
             "DeathReasonMessage": "",
             "Resources": cluster_resources(),
-            "Labels": {"ray.io/node-id": node_id},
+            "Labels": {**_labels.of_node(), "ray.io/node-id": node_id},
         }
     ]
+
+
+def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
+    """Return a Chrome trace of the tasks that have ended, or write it into a file.
+
+    Parameters
+    ----------
+    filename : str, optional
+        Where to write it, as JSON, for chrome://tracing or Perfetto.
+
+    Returns
+    -------
+    list of dict, or None
+        The trace's events, see `thornback._state.timeline.trace`; None when they went into a file.
+
+    Raises
+    ------
+    RuntimeError
+        There is no session.
+    """
+    if not _core.session():
+        raise RuntimeError(
+            "Ray has not been started yet. Timeline requires Ray to be initialized first."
+        )
+    from ._state.timeline import trace, write
+
+    events = trace(_ask("timeline"))
+    if filename is None:
+        return events
+    write(events, filename)
+    return None
 
 
 def _ask(op: str) -> Any:
@@ -228,7 +280,10 @@ def _ask(op: str) -> Any:
     if not _core.session():
         from ._exceptions import RaySystemError
 
-        raise RaySystemError("Ray has not been started yet. You can start Ray with 'ray.init()'.")
+        raise RaySystemError(
+            "Ray has not been started yet. Trying to use state API before ray.init() has been "
+            "called."
+        )
     import json
 
     return json.loads(_core.control(op, b"{}"))

@@ -45,7 +45,9 @@ _KNOWN_FINDERS = (
 )
 
 
-def zygote_options(folder: SessionFolder, namespace: str) -> tuple[dict[str, Any], bool]:
+def zygote_options(
+    folder: SessionFolder, namespace: str, logging: dict[str, Any] | None
+) -> tuple[dict[str, Any], bool]:
     """Return the options of `_core.open` that start the zygote, and whether it imports ahead.
 
     Parameters
@@ -53,7 +55,10 @@ def zygote_options(folder: SessionFolder, namespace: str) -> tuple[dict[str, Any
     folder : SessionFolder
     namespace : str
         The job's.
+    logging : dict, optional
+        What `LoggingConfig.to_dict` gives.
     """
+    from . import _labels, _named
     from ._alias import alias_installed
 
     environment: dict[str, str] = {}
@@ -75,6 +80,9 @@ def zygote_options(folder: SessionFolder, namespace: str) -> tuple[dict[str, Any
         "preload": _preload(),
         "alias": alias_installed(),
         "namespace": namespace,
+        "logging": logging,
+        "lifetime": _named.default_lifetime(),
+        "labels": _labels.of_node(),
     }
     options = {"argv": _command(), "env": environment, "boot": json.dumps(boot)}
     return options, bool(boot["preload"])

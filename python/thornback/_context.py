@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 from ._version import RAY_RELEASE, VERSION
 
@@ -11,8 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    _Base = Mapping[str, Any]
+else:
+    _Base = Mapping  # without the import of `typing`
 
-class RayContext:
+
+def node_bytes(session: int) -> bytes:
+    """Return the id of the node that runs `session`."""
+    return b"node".ljust(20, b"\0") + session.to_bytes(8, "little")
+
+
+class RayContext(_Base):
     """A running session: a context manager that ends it, and a mapping of its address.
 
     Attributes
@@ -39,24 +49,10 @@ class RayContext:
     def __len__(self) -> int:
         return len(self.address_info)
 
-    def __contains__(self, key: object) -> bool:
-        return key in self.address_info
+    def _repr_html_(self) -> str:
+        from . import _html
 
-    def keys(self) -> Any:
-        """Return the names in `address_info`."""
-        return self.address_info.keys()
-
-    def values(self) -> Any:
-        """Return the values in `address_info`."""
-        return self.address_info.values()
-
-    def items(self) -> Any:
-        """Return names and values in `address_info`."""
-        return self.address_info.items()
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return a value of `address_info`."""
-        return self.address_info.get(key, default)
+        return _html.context(self)
 
     def disconnect(self) -> None:
         """End the session."""

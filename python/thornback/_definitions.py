@@ -9,6 +9,7 @@ long: it becomes an object itself, which goes when its last use goes.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 
 from . import _core
@@ -30,6 +31,13 @@ _MIB = 2**20
 
 class CapturesReference(Exception):
     """The definition holds references to objects; it must travel as an object."""
+
+
+def module_name(module: str) -> str:
+    """Return a module's name, as Ray has it: that of the program's file for ``__main__``."""
+    if module != "__main__" or not sys.argv or sys.argv[0] in ("", "-c", "-"):
+        return module
+    return os.path.basename(sys.argv[0]).removesuffix(".py")
 
 
 class _State(threading.local):
@@ -95,14 +103,37 @@ class Definition:
             with encoding():
                 blob = _pickle(self.target)
         except CapturesReference:
+            self._check_references()
             raise
         except Exception as error:
-            what = f"the {'function' if self.kind == FUNCTION else 'actor class'} {self.name}"
-            raise explain(self.target, what, error) from error
+            from ._exceptions import OufOfBandObjectRefSerializationException
+
+            if isinstance(error, OufOfBandObjectRefSerializationException):
+                raise  # of another definition that this one uses
+            raise explain(self.target, self._in_words, error) from error
         finally:
             _state.exporting.pop()
         self._check_size(len(blob))
         return blob
+
+    @property
+    def _in_words(self) -> str:
+        return f"the {'function' if self.kind == FUNCTION else 'actor class'} {self.name}"
+
+    def _check_references(self) -> None:
+        """Refuse captured references where the user wants that."""
+        from ._pickler import check_strictly, is_strict
+
+        if not is_strict():
+            return
+        from ._exceptions import OufOfBandObjectRefSerializationException
+
+        try:
+            with encoding():
+                check_strictly(self.target)
+        except OufOfBandObjectRefSerializationException as error:
+            text = f"Could not serialize {self._in_words}: {error}"
+            raise OufOfBandObjectRefSerializationException(text) from None
 
     def _digest(self, blob: bytes) -> bytes:
         import hashlib
@@ -211,9 +242,9 @@ _pickler: Any = None
 def _pickler_class() -> Any:
     global _pickler
     if _pickler is None:
-        import cloudpickle
+        from ._pickler import Pickler as Base
 
-        class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        class Pickler(Base):
             """Stops at a reference before the reference notes that it is pickled."""
 
             def reducer_override(self, obj: Any) -> Any:

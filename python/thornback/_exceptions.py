@@ -259,6 +259,43 @@ class RpcError(RayError):
         return self.message
 
 
+class DeadlineExceeded(RayError, TimeoutError):
+    """A task was not done at its deadline, or at that of a task above it, and is cancelled.
+
+    Thornback's own; the options `timeout` and `deadline` set it.
+
+    Parameters
+    ----------
+    task, task_id : str
+        Name and id of the task.
+    ancestor, ancestor_id : str, optional
+        Of the task whose deadline it was, when it is another: one that has submitted the task, at
+        whatever distance.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        task_id: str = "",
+        ancestor: str | None = None,
+        ancestor_id: str | None = None,
+    ) -> None:
+        super().__init__(task, task_id, ancestor, ancestor_id)
+        self.task = task
+        self.task_id = task_id
+        self.ancestor = ancestor
+        self.ancestor_id = ancestor_id
+
+    def __str__(self) -> str:
+        own = f"The task {self.task} (TaskID({self.task_id}))"
+        if self.ancestor is None:
+            return f"{own} did not end by its deadline and was cancelled."
+        return (
+            f"{own} did not end by the deadline of {self.ancestor} (TaskID({self.ancestor_id})), "
+            "which has submitted it, and was cancelled."
+        )
+
+
 class GetTimeoutError(RayError, TimeoutError):
     """`get` waited for its whole timeout."""
 
@@ -295,6 +332,14 @@ class ActorPlacementGroupRemoved(RayError):
 
 class PendingCallsLimitExceeded(RayError):
     """More calls wait for the actor than its `max_pending_calls` allows."""
+
+
+class DeadlockError(RayError):
+    """Tasks and actors wait for each other in a circle, so that none of them could ever go on.
+
+    Raised by the `get` or `wait`, in a task or method, that closed the circle; the message names
+    all that are in it. Ours: Ray waits for ever.
+    """
 
 
 class TaskUnschedulableError(RayError):
@@ -373,7 +418,11 @@ def _restore_message(cls: type[RayError], text: str) -> RayError:
 
 
 def _exit_parts(exit: str) -> tuple[int | None, str | None]:
-    """Return (exit code, signal's name) of ``"3"``, ``"-9"`` or ``"SIGKILL"``."""
+    """Return (exit code, signal's name) of ``"3"``, ``"-9"`` or ``"SIGKILL"``.
+
+    The engine says ``"exit code 3"`` and ``"signal SIGKILL"``.
+    """
+    exit = exit.removeprefix("exit code ").removeprefix("signal ")
     try:
         status = int(exit)
     except ValueError:
@@ -444,6 +493,7 @@ __all__ = [  # noqa: RUF022 - in the order of the classes' parents
     "ObjectReconstructionFailedError",
     "RpcError",
     "GetTimeoutError",
+    "DeadlineExceeded",
     "PlasmaObjectNotAvailable",
     "AsyncioActorExit",
     "RuntimeEnvSetupError",
@@ -452,6 +502,7 @@ __all__ = [  # noqa: RUF022 - in the order of the classes' parents
     "PendingCallsLimitExceeded",
     "TaskUnschedulableError",
     "ActorUnschedulableError",
+    "DeadlockError",
     "ObjectRefStreamEndOfStreamError",
     "StreamingGeneratorReplayInconsistentError",
     "OufOfBandObjectRefSerializationException",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from . import _core
+from ._generator import ObjectRefGenerator
 from ._handle import ActorMethod
 from ._object_ref import ObjectRef
 
@@ -19,6 +21,7 @@ class Hooks:
 
     object_ref = ObjectRef
     actor_method = ActorMethod
+    generator = ObjectRefGenerator
 
     @staticmethod
     def auto_init() -> None:
@@ -55,15 +58,21 @@ class Hooks:
         from .exceptions import ActorDiedError, RayTaskError
 
         current = _core.current_task()
+        if isinstance(exc, KeyboardInterrupt) and current is not None:
+            exc = _cancelled(exc)
         with encoding():
             if current is None:
                 return RayTaskError.from_exception(exc, "unknown").to_bytes()
             _, name, actor, _, _ = current
+            concurrency = sys.modules.get("thornback._concurrency")
+            if concurrency is not None:
+                exc = concurrency.call_error(exc)
             if not actor:
                 return RayTaskError.from_exception(exc, name).to_bytes()
             instance = _core.actor_instance()
-            where = {"actor_id": _actor_hex(actor)}
+            where: dict[str, str | None] = {"actor_id": _actor_hex(actor)}
             if instance is None:
+                where["actor_repr"] = _unfinished_repr(exc)
                 error = RayTaskError.from_exception(exc, f"{name}.__init__", **where)
                 return ActorDiedError.from_task_error(error).to_bytes()
             where["actor_repr"] = _repr(instance)
@@ -91,9 +100,20 @@ class Hooks:
 
         fields = json.loads(json_text)
         text = fields.pop("message", "")
+        if fields.get("actor_id"):
+            fields["actor_id"] = _actor_hex(int(fields["actor_id"], 16))
+        if fields.get("object"):
+            fields["object"] = _object_hex(int(fields["object"], 16))
         from ._system_error import system_error
 
         return system_error(code, text, fields)
+
+    @staticmethod
+    def retryable(exc: BaseException, tid: int) -> bool:
+        """Return whether a task's exception is of a class that its `retry_exceptions` lists."""
+        from ._templates import retry_classes
+
+        return isinstance(exc, retry_classes(tid))
 
     @staticmethod
     def undecodable(exc: Exception) -> BaseException:
@@ -107,6 +127,13 @@ class Hooks:
         error = RaySystemError(exc, "".join(traceback.format_exception(exc)))
         error.__cause__ = exc
         return error
+
+    @staticmethod
+    def enter_context(task: int, lasting: bool) -> Callable[[], None]:
+        """Set the environment up for the GPUs and CPUs of a task that is about to run."""
+        from ._accelerators import enter
+
+        return enter(task, lasting)
 
     @staticmethod
     def load(kind: int, name: str, blob: bytes) -> Any:
@@ -123,10 +150,23 @@ class Hooks:
         return equip(target)
 
 
+def _cancelled(exc: BaseException) -> BaseException:
+    """Return what a task's interrupt means to those who wait for it."""
+    from ._runtime_context import running_task_id
+    from .exceptions import TaskCancelledError
+
+    return TaskCancelledError(running_task_id()).with_traceback(exc.__traceback__)
+
+
 def _actor_hex(handle: int) -> str:
     from ._ids import actor_id
 
     return actor_id(_core.session(), handle).hex()
+
+
+def _object_hex(handle: int) -> str:
+    ref: Any = _core._restore_ref(handle, _core.session())
+    return str(ref.hex())
 
 
 def _repr(instance: Any) -> str:
@@ -135,6 +175,18 @@ def _repr(instance: Any) -> str:
     except Exception:  # noqa: BLE001
         # The user's own; its failure must not hide the error that is being told.
         return f"<{type(instance).__name__} in process {os.getpid()}>"
+
+
+def _unfinished_repr(exc: BaseException) -> str | None:
+    """Show the instance whose constructor raised; None where no constructor in Python did."""
+    trace = exc.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_name == "__init__" and code.co_argcount:
+            instance = trace.tb_frame.f_locals.get(code.co_varnames[0])
+            return None if instance is None else _repr(instance)
+        trace = trace.tb_next
+    return None
 
 
 _core.install(Hooks)

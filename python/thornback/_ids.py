@@ -20,11 +20,9 @@ class BaseID:
 
     def __init__(self, id: bytes) -> None:
         if not isinstance(id, bytes):
-            raise TypeError(f"Unsupported type: {type(id)}; an id is made from bytes")
+            raise TypeError(f"Unsupported type: {type(id)}, expected bytes")
         if len(id) != self.SIZE:
-            raise ValueError(
-                f"ID string needs to have length {self.SIZE}, got {len(id)}: {type(self).__name__}"
-            )
+            raise ValueError(f"ID string needs to have length {self.SIZE}, got {len(id)}")
         self._bytes = id
 
     @classmethod
@@ -38,9 +36,14 @@ class BaseID:
         return cls(b"\xff" * cls.SIZE)
 
     @classmethod
-    def from_hex(cls, text: str) -> Self:
+    def from_hex(cls, hex_id: str) -> Self:
         """Return the id that `hex` gave."""
-        return cls(bytes.fromhex(text))
+        return cls(bytes.fromhex(hex_id))
+
+    @classmethod
+    def from_binary(cls, id_bytes: bytes) -> Self:
+        """Return the id that `binary` gave."""
+        return cls(id_bytes)
 
     @classmethod
     def from_random(cls) -> Self:
@@ -141,12 +144,33 @@ class PlacementGroupID(BaseID):
 
 
 JOB = JobID.from_int(1)
+# What stands where Ray has the actor's part of a task's id.
+_PLAIN = b"\xff" * 4
+_BARE = b"\xfe" * 4
 
 
-def task_id(session: int, handle: int) -> TaskID:
-    """Return the id shown for what the engine knows as `handle` in `session`."""
+def task_id(session: int, handle: int, bare: bool = False) -> TaskID:
+    """Return the id shown for a task of `session`.
+
+    Parameters
+    ----------
+    handle : int
+        The engine's, of the task's first result; for a task without results, `bare`, its own.
+    """
     unique = handle.to_bytes(8, "little") + session.to_bytes(8, "little")
-    return TaskID(unique + b"\xff" * 4 + JOB.binary())
+    return TaskID(unique + (_BARE if bare else _PLAIN) + JOB.binary())
+
+
+def driver_task_id() -> TaskID:
+    """Return the id shown as the parent of what the driver submits."""
+    return TaskID(b"\xff" * 20 + JOB.binary())
+
+
+def handle_of(id: bytes, session: int) -> tuple[int, bool] | None:
+    """Return handle and `bare` of a task's or an object's id; None when of no such session."""
+    if id[8:16] != session.to_bytes(8, "little") or id[16:20] not in (_BARE, _PLAIN):
+        return None
+    return int.from_bytes(id[:8], "little"), id[16:20] == _BARE
 
 
 def actor_id(session: int, handle: int) -> ActorID:
@@ -157,7 +181,9 @@ def actor_id(session: int, handle: int) -> ActorID:
 
 def node_id(session: int) -> NodeID:
     """Return the id of the node that runs `session`."""
-    return NodeID(b"node".ljust(20, b"\0") + session.to_bytes(8, "little"))
+    from ._context import node_bytes
+
+    return NodeID(node_bytes(session))
 
 
 def worker_id(session: int, pid: int) -> WorkerID:

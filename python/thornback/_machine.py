@@ -15,7 +15,12 @@ _CGROUP_CPUS = "/sys/fs/cgroup/cpu.max"
 
 
 def cpu_count() -> int:
-    """Return the number of cores that this process may run on, at least 1."""
+    """Return the number of cores that this process may run on, at least 1.
+
+    With RAY_USE_MULTIPROCESSING_CPU_COUNT, those of the machine, as `os.cpu_count` has it.
+    """
+    if os.environ.get("RAY_USE_MULTIPROCESSING_CPU_COUNT"):
+        return os.cpu_count() or 1
     cores = len(os.sched_getaffinity(0))
     try:
         with open(_CGROUP_CPUS) as file:
@@ -47,7 +52,9 @@ def store_bytes(wanted: int | None, memory: int) -> int:
     Parameters
     ----------
     wanted : int, bytes, or None
-        What the user asks for; None means 30 % of the memory, 200 GB at most.
+        What the user asks for; None means 30 % of the memory, 200 GB at most, or the share and the
+        bound of RAY_DEFAULT_OBJECT_STORE_MEMORY_PROPORTION and
+        RAY_DEFAULT_OBJECT_STORE_MAX_MEMORY_BYTES.
     memory : int, bytes
         What there is.
 
@@ -57,10 +64,20 @@ def store_bytes(wanted: int | None, memory: int) -> int:
         Less than 8 MiB is asked for.
     """
     if wanted is None:
-        return max(_STORE_BYTES_MIN, min(int(memory * _STORE_SHARE), _STORE_BYTES_MAX))
+        share = _number("RAY_DEFAULT_OBJECT_STORE_MEMORY_PROPORTION", _STORE_SHARE)
+        most = _number("RAY_DEFAULT_OBJECT_STORE_MAX_MEMORY_BYTES", _STORE_BYTES_MAX)
+        return max(_STORE_BYTES_MIN, min(int(memory * min(share, 1.0)), int(most)))
     if wanted < _STORE_BYTES_MIN:
         raise ValueError(
             f"Attempting to cap object store memory usage at {wanted} bytes, but the minimum "
             f"allowed is {_STORE_BYTES_MIN} bytes."
         )
     return int(wanted)
+
+
+def _number(variable: str, default: float) -> float:
+    text = os.environ.get(variable, "")
+    try:
+        return float(text) if text else default
+    except ValueError:
+        raise ValueError(f"{variable} must be a number, got {text!r}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._options import ACTOR_OPTIONS, TASK_OPTIONS, Option, check_num_returns
+from ._options import ACTOR_OPTIONS, DEADLINE_OPTIONS, TASK_OPTIONS, Option, check_num_returns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +44,16 @@ METHOD_USAGE = (
 )
 
 
+def check_method_names(opts: Mapping[str, Any]) -> None:
+    """Raise AssertionError when ``@method(...)`` has no option of such a name."""
+    for name in opts:
+        if name not in METHOD_OPTIONS and name not in DEADLINE_OPTIONS:
+            raise AssertionError(
+                f"Unexpected keyword argument to @ray.method: '{name}'. The "
+                f"supported keyword arguments are {list(METHOD_OPTIONS)}"
+            )
+
+
 def check_method_options(
     opts: Mapping[str, Any], is_generator: bool = False, stacklevel: int = 3
 ) -> None:
@@ -59,13 +69,9 @@ def check_method_options(
     ValueError, TypeError
         As for `check_task_options`.
     """
+    check_method_names(opts)
     for name, value in opts.items():
-        if name not in METHOD_OPTIONS:
-            raise AssertionError(
-                f"Unexpected keyword argument to @ray.method: '{name}'. The "
-                f"supported keyword arguments are {list(METHOD_OPTIONS)}"
-            )
-        METHOD_OPTIONS[name].validate(name, value)
+        (METHOD_OPTIONS.get(name) or DEADLINE_OPTIONS[name]).validate(name, value)
     _check_values(opts, is_generator, stacklevel + 1)
 
 
@@ -87,9 +93,10 @@ def check_call_options(
             "call. Use @ray.method(_num_objects_per_yield=...) instead."
         )
     for name, value in opts.items():
-        if name not in _CALL_OPTIONS:
+        option = _CALL_OPTIONS.get(name) or DEADLINE_OPTIONS.get(name)
+        if option is None:
             raise TypeError(f"ActorMethod._remote() got an unexpected keyword argument '{name}'")
-        _CALL_OPTIONS[name].validate(name, value)
+        option.validate(name, value)
     _check_values(opts, is_generator, stacklevel + 1)
 
 

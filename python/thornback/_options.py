@@ -6,6 +6,7 @@ the options as the user wrote them; `task_values` and `actor_values` fill in wha
 
 from __future__ import annotations
 
+from ._deadline import deadline_error, timeout_error
 from ._labels import fallback_error, selector_error
 from ._resources import custom_error, quantity_error
 
@@ -233,6 +234,23 @@ _ACTOR_ONLY = {
     ),
 }
 
+# Ours, beside Ray's; not in its texts.
+_OWN = {
+    "infeasible": Option(
+        _STR,
+        _none_or(
+            lambda value: value in ("warn", "error"),
+            "infeasible must be 'warn', 'error' or None, which takes the session's default.",
+        ),
+    ),
+}
+
+# Ours too, for tasks, calls of methods and the constructors of actors.
+DEADLINE_OPTIONS = {
+    "timeout": Option((int, float, type(None)), timeout_error),
+    "deadline": Option((int, float, LateType("datetime", "datetime"), type(None)), deadline_error),
+}
+
 # The order of the keys shows in the texts of errors.
 TASK_OPTIONS: dict[str, Option] = {**_COMMON, **_TASK_ONLY}
 ACTOR_OPTIONS: dict[str, Option] = {**_COMMON, **_ACTOR_ONLY}
@@ -273,7 +291,7 @@ def check_task_options(
     TypeError
         Value of another type.
     """
-    _check_each(opts, TASK_OPTIONS, "remote functions")
+    _check_each(opts, TASK_OPTIONS, "remote functions", DEADLINE_OPTIONS)
     if in_options and "max_calls" in opts:
         raise ValueError("Setting 'max_calls' is not supported in '.options()'.")
     _check_placement_group(opts)
@@ -283,7 +301,7 @@ def check_task_options(
 
 def check_actor_options(opts: Mapping[str, Any], in_options: bool, stacklevel: int = 3) -> None:
     """Check the options of an actor; parameters and errors as for `check_task_options`."""
-    _check_each(opts, ACTOR_OPTIONS, "actors")
+    _check_each(opts, ACTOR_OPTIONS, "actors", DEADLINE_OPTIONS)
     if in_options and "concurrency_groups" in opts:
         raise ValueError("Setting 'concurrency_groups' is not supported in '.options()'.")
     if opts.get("get_if_exists") and not opts.get("name"):
@@ -420,6 +438,10 @@ def actor_values(opts: Mapping[str, Any], is_async: bool, stacklevel: int = 3) -
     _warn_old_placement(opts, stacklevel + 1)
     _check_strategy(opts.get("scheduling_strategy"))
     values = {**ACTOR_DEFAULTS, **opts}
+    if values["lifetime"] is None:
+        from ._named import default_lifetime
+
+        values["lifetime"] = default_lifetime()
     if values["name"] == "":
         raise ValueError("Actor name cannot be an empty string.")
     if values["namespace"] == "":
@@ -438,9 +460,11 @@ def actor_values(opts: Mapping[str, Any], is_async: bool, stacklevel: int = 3) -
     return values
 
 
-def _check_each(opts: Mapping[str, Any], known: dict[str, Option], what: str) -> None:
+def _check_each(
+    opts: Mapping[str, Any], known: dict[str, Option], what: str, more: Mapping[str, Option] = {}
+) -> None:
     for name, value in opts.items():
-        option = known.get(name)
+        option = known.get(name) or _OWN.get(name) or more.get(name)
         if option is None:
             raise ValueError(
                 f"Invalid option keyword {name} for {what}. Valid ones are {list(known)}."

@@ -7,6 +7,7 @@ prefix.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -16,6 +17,9 @@ from . import _core
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class MarkedFile(io.RawIOBase):
@@ -49,7 +53,7 @@ class MarkedFile(io.RawIOBase):
         return False
 
     def write(self, data: object) -> int:
-        """Write all of the data, behind a marker if need be."""
+        """Write all of the data, behind a marker if need be; what finds no room on disk is lost."""
         content = bytes(memoryview(data))  # type: ignore[arg-type]
         if not content:
             return 0
@@ -61,8 +65,14 @@ class MarkedFile(io.RawIOBase):
             self._last = marker
         self._at_line_start = content.endswith(b"\n")
         rest = memoryview(head + content)
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
+        try:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            # What a task prints is not worth its failure.
+            _core.output_lost(error.errno)
         return len(content)
 
 
@@ -93,9 +103,54 @@ def _text(fd: int) -> io.TextIOWrapper:
 def _speaker() -> str:
     instance = _core.actor_instance()
     if instance is not None:
-        return f":actor_name:{type(instance).__name__}"
+        return f":actor_name:{_label(instance)}"
     current = _core.current_task()
     if current is None:
         return ""
-    _, name, actor, _, _ = current
-    return f":actor_name:{name}" if actor else f":task_name:{name}"
+    _, name, actor, _, template = current
+    return f":actor_name:{name}" if actor else f":task_name:{_task_name(template, name)}"
+
+
+# What tasks are called, by their templates, for the newest.
+_names: dict[int, str] = {}
+_NAMES_MAX = 1000
+
+
+def _task_name(template: int, function: str) -> str:
+    """Return what a task is called: as its options say, or like its function.
+
+    The node is asked once for each template, when one of its tasks prints something.
+    """
+    name = _names.get(template)
+    if name is None:
+        import json
+
+        if len(_names) >= _NAMES_MAX:
+            _names.clear()
+        _names[template] = name = function  # while the node is asked
+        try:
+            answer = _core.control("template", json.dumps({"tid": template}).encode())
+        except (RuntimeError, ValueError):
+            return name  # the session is ending, say
+        _names[template] = name = json.loads(answer)["name"].partition("\n")[0]
+    return name
+
+
+_labels: dict[int, str] = {}
+
+
+def _label(instance: object) -> str:
+    """Return how an actor is called: by its own `__repr__` if it has one, as it was at first."""
+    key = id(instance)
+    label = _labels.get(key)
+    if label is None:
+        kind = type(instance)
+        # While its own code runs, which may print.
+        _labels[key] = label = kind.__name__
+        if kind.__repr__ is not object.__repr__:
+            try:
+                label = repr(instance).partition("\n")[0]
+            except Exception:  # noqa: BLE001 - the user's own; a name for it is there
+                return label
+            _labels[key] = label
+    return label

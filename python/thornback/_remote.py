@@ -5,16 +5,22 @@ from __future__ import annotations
 from types import FunctionType
 
 from . import _core, _templates
-from ._definitions import FUNCTION, CapturesReference, Definition, call_captured
+from ._definitions import FUNCTION, CapturesReference, Definition, call_captured, module_name
 from ._signature import Signature, signature_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from typing import Any, overload
 
     from ._actor import ActorClass
+    from ._generator import ObjectRefGenerator
+    from ._object_ref import ObjectRef
+    from ._typing import A, P, R_co, RemoteDecorator, SeveralDecorator, T
+    from ._typing import TaskFunction as _Base
 else:
+    P, R_co = "P", "R_co"
+    _Base = {(P, R_co): _core.TaskFunction}
 
     def overload(function: Any) -> Any:
         """Spare the import of `typing`."""
@@ -25,13 +31,16 @@ _GENERATOR = 0x20  # inspect.CO_GENERATOR
 _ASYNC_GENERATOR = 0x200
 
 
-class RemoteFunction(_core.TaskFunction):
+class RemoteFunction(_Base[P, R_co]):
     """A function whose calls are tasks; made by `remote`.
 
     ``f.remote(...)`` submits a task and returns a reference to its result at once: a list of
     references when `num_returns` is above 1, None when it is 0. Top-level arguments that are
     references arrive as their values.
     """
+
+    if not TYPE_CHECKING:
+        __class_getitem__ = classmethod(type(list[int]))
 
     def __init__(
         self,
@@ -56,7 +65,11 @@ class RemoteFunction(_core.TaskFunction):
     def _function_name(self) -> str:
         return f"{self._definition.target.__module__}.{self._definition.name}"
 
-    def options(self, **options: Any) -> RemoteFunction:
+    @overload
+    def options(self, *, num_returns: int | str, **options: Any) -> RemoteFunction[P, Any]: ...
+    @overload
+    def options(self, **options: Any) -> RemoteFunction[P, R_co]: ...  # noqa: F811
+    def options(self, **options: Any) -> Any:  # noqa: F811
         """Return this function with other options for its calls.
 
         Parameters
@@ -69,9 +82,12 @@ class RemoteFunction(_core.TaskFunction):
         RemoteFunction
             The function itself stays as it is.
         """
-        from ._options import merge_task_options
+        from ._options import merge_task_options, task_max_calls
 
         merged = merge_task_options(self._options, options, self._is_generator)
+        calls = task_max_calls(self._options)
+        if calls or "num_gpus" in options:  # GPUs given later don't change it
+            merged["max_calls"] = calls
         return RemoteFunction(self._definition, self._signature, self._is_generator, merged)
 
     def _remote(
@@ -84,11 +100,25 @@ class RemoteFunction(_core.TaskFunction):
         function = self.options(**options) if options else self
         return function.remote(*(args or ()), **(kwargs or {}))
 
-    def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
-        raise TypeError(
-            "Remote functions cannot be called directly. Instead of running "
-            f"'{self._function_name}()', try '{self._function_name}.remote()'."
-        )
+    def bind(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the node of a call in a graph, see `thornback.dag`."""
+        from .dag import FunctionNode
+
+        return FunctionNode(self, args, kwargs, self._options)
+
+    if not TYPE_CHECKING:  # a type checker is to say so before the program runs
+
+        def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
+            raise TypeError(
+                "Remote functions cannot be called directly. Instead of running "
+                f"'{self._function_name}()', try '{self._function_name}.remote()'."
+            )
+
+    def _qualified_name(self) -> str:
+        """Return module and name, as the runtime context shows them."""
+        target = self._definition.target
+        module = module_name(getattr(target, "__module__", None) or "")
+        return f"{module}.{getattr(target, '__name__', self._definition.name)}"
 
     def _check_arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         self._signature.check(args, dict(kwargs or {}))
@@ -102,12 +132,19 @@ class RemoteFunction(_core.TaskFunction):
             None when ``remote`` can submit by template from now on; else what submits the call,
             and every call after it.
         """
+        if self._has_body():
+            return self._submit_captured
         try:
             number = self._definition.export()
         except CapturesReference:
             return self._submit_captured
         tid, returns = self._template(number)
-        self.set_template(tid, returns)
+        if "timeout" in self._options or "deadline" in self._options:
+            from ._deadline import limits
+
+            self.set_template(tid, returns, *limits(self._options))
+        else:
+            self.set_template(tid, returns)
         return None
 
     def _template(self, number: int) -> tuple[int, int]:
@@ -115,16 +152,25 @@ class RemoteFunction(_core.TaskFunction):
 
         values = task_values(self._options, self._is_generator)
         returns = _templates.returns_of(values["num_returns"])
-        tid = _templates.task(number, self._definition.name, self._options, values)
+        tid = _templates.task(
+            number, self._definition.name, self._options, values, self._qualified_name()
+        )
         return tid, returns
+
+    def _has_body(self) -> bool:
+        # What was captured at the first call stays, whatever becomes of the names.
+        return self._body is not None and self._body.session == _core.session()
 
     def _submit_captured(self, *args: Any, **kwargs: Any) -> Any:
         """Submit a call of a function that captures references; the function is an argument."""
-        if self._body is None or self._body.session != _core.session():
+        if not self._has_body():
             self._body = _core.put(self._definition.target)
         caller = Definition(FUNCTION, self._definition.name, call_captured)
         tid, returns = self._template(caller.export())
-        return _core.submit(tid, returns, None, (self._body, *args), kwargs or None)
+        from ._deadline import of_call
+
+        until = of_call(self._options)
+        return _core.submit(tid, returns, None, (self._body, *args), kwargs or None, until)
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = (self._definition, self._signature.parameters, self._is_generator, self._options)
@@ -139,16 +185,24 @@ def _restore(
     parameters: Sequence[tuple[str, int, bool]],
     is_generator: bool,
     options: Mapping[str, Any],
-) -> RemoteFunction:
+) -> RemoteFunction[Any, Any]:
     return RemoteFunction(definition, Signature(parameters), is_generator, options)
 
 
 @overload
-def remote(target: type, /) -> ActorClass: ...  # type: ignore[overload-overlap]
+def remote(target: type[A], /) -> type[A]: ...  # type: ignore[overload-overlap]
 @overload
-def remote(target: Callable[..., Any], /) -> RemoteFunction: ...  # noqa: F811
+def remote(target: type[T], /) -> ActorClass[T]: ...  # type: ignore[overload-overlap]  # noqa: F811
 @overload
-def remote(**options: Any) -> Callable[[Any], Any]: ...  # noqa: F811
+def remote(  # type: ignore[overload-overlap]  # noqa: F811
+    target: Callable[P, Iterator[T] | AsyncIterator[T]], /
+) -> RemoteFunction[P, ObjectRefGenerator[T]]: ...
+@overload
+def remote(target: Callable[P, T], /) -> RemoteFunction[P, ObjectRef[T]]: ...  # noqa: F811
+@overload
+def remote(*, num_returns: int | str, **options: Any) -> SeveralDecorator: ...  # noqa: F811
+@overload
+def remote(**options: Any) -> RemoteDecorator: ...  # noqa: F811
 def remote(*args: Any, **options: Any) -> Any:  # noqa: F811
     """Make a remote function of a function, or an actor class of a class.
 
@@ -158,8 +212,9 @@ def remote(*args: Any, **options: Any) -> Any:  # noqa: F811
         The function or class, when used without options.
     **options
         `num_cpus` (1 for a task), `num_gpus`, `memory` in bytes, `resources`, `num_returns`,
-        `max_retries` (3), `retry_exceptions`, `name`; for actors `max_restarts`, `lifetime`,
-        `namespace`, and others; see Ray's documentation.
+        `max_retries` (3), `retry_exceptions`, `name`, `timeout` in seconds and `deadline`, a time
+        of the day, after which a task and what it submits is cancelled; for actors `max_restarts`,
+        `lifetime`, `namespace`, and others; see Ray's documentation.
 
     Returns
     -------
@@ -206,10 +261,11 @@ def _make(target: Any, options: Mapping[str, Any]) -> Any:
     if getattr(getattr(target, "__code__", None), "co_flags", 0) & 0x80:
         raise ValueError(
             "'async def' should not be used for remote tasks. You can wrap the async function with "
-            "`asyncio.get_event_loop().run_until(f())`."
+            "`asyncio.run(f())`. See more at:"
+            "https://docs.ray.io/en/latest/ray-core/actors/async_api.html"
         )
     name = getattr(target, "__name__", type(target).__name__)
-    function = RemoteFunction(
+    function: RemoteFunction[Any, Any] = RemoteFunction(
         Definition(FUNCTION, name, target), signature_of(target), is_generator, options
     )
     function.__doc__ = getattr(target, "__doc__", None)

@@ -63,14 +63,19 @@ def dumps(obj: Any, buffer_callback: Callable[[Any], Any] | None, label: str) ->
     ------
     TypeError
         When something in it can't be pickled; the message names the path to it.
+    Exception
+        What else the pickling of the user's classes raises; its `__cause__` names the path.
     """
-    import cloudpickle
+    from . import _pickler
 
     with encoding():
         try:
-            return cloudpickle.dumps(obj, protocol=5, buffer_callback=buffer_callback)  # type: ignore[no-any-return]
-        except Exception as error:
+            return _pickler.dumps(obj, buffer_callback)
+        except TypeError as error:
             raise explain(obj, _in_words(label), error) from error
+        except Exception as error:
+            # What the user's own code raises keeps its class; where it was stands before it.
+            raise error from explain(obj, _in_words(label), error)
 
 
 def _in_words(label: str) -> str:
@@ -120,7 +125,7 @@ class _Search:
 
     def failure(self, part: Any) -> Exception | None:
         """Return what pickling the part raises; None when it works or was tried before."""
-        import cloudpickle
+        from . import _pickler
 
         if isinstance(part, (str, bytes, int, float, type(None))) or id(part) in self._seen:
             return None
@@ -129,7 +134,7 @@ class _Search:
         if self._trials > _TRIALS_MAX or time.monotonic() > self._deadline:
             return None
         try:
-            cloudpickle.dumps(part, protocol=5, buffer_callback=lambda _: None)
+            _pickler.dumps(part, lambda _: None)
         except Exception as error:  # noqa: BLE001  # whatever the user's code raises
             return error
         return None

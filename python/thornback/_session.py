@@ -107,20 +107,30 @@ def root_folder() -> str:
     THORNBACK_TMPDIR and RAY_TMPDIR name it; else it is a folder of the user's own in the system's
     temporary directory, `thornback-<uid>`.
     """
-    chosen = os.environ.get("THORNBACK_TMPDIR") or os.environ.get("RAY_TMPDIR")
-    if chosen:
-        path = os.path.abspath(os.path.expanduser(chosen))
+    path = _root_path()
+    if _chosen():
         os.makedirs(path, exist_ok=True)
         return path
-    # The rule of `tempfile.gettempdir`, without its import and its trial files.
-    named = map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))
-    base = next((path for path in named if path and os.path.isdir(path)), "/tmp")
-    path = os.path.join(os.path.abspath(base), f"{_ROOT_PREFIX}{os.getuid()}")
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
         _check_private(path)
     return path
+
+
+def _chosen() -> str | None:
+    return os.environ.get("THORNBACK_TMPDIR") or os.environ.get("RAY_TMPDIR")
+
+
+def _root_path() -> str:
+    """Return the path of that folder, which may not exist."""
+    chosen = _chosen()
+    if chosen:
+        return os.path.abspath(os.path.expanduser(chosen))
+    # The rule of `tempfile.gettempdir`, without its import and its trial files.
+    named = map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))
+    base = next((path for path in named if path and os.path.isdir(path)), "/tmp")
+    return os.path.join(os.path.abspath(base), f"{_ROOT_PREFIX}{os.getuid()}")
 
 
 def sweep(root: str) -> list[str]:
@@ -136,6 +146,53 @@ def sweep(root: str) -> list[str]:
                 remove_tree(entry.path)
                 swept.append(entry.path)
     return swept
+
+
+def live_sessions(own: str | None = None) -> list[tuple[str, int]]:
+    """Return the folders of this user's running sessions with their drivers' pids, newest first.
+
+    Parameters
+    ----------
+    own : str, optional
+        The folder of this process's own session. Its lock must not be touched: closing any
+        descriptor of the file would give the lock back.
+    """
+    found = []
+    try:
+        entries = list(os.scandir(_root_path()))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    for entry in entries:
+        if not entry.name.startswith(_PREFIX) or not entry.is_dir(follow_symlinks=False):
+            continue
+        if entry.stat(follow_symlinks=False).st_uid != os.getuid():
+            continue
+        pid = os.getpid() if entry.path == own else _holder(os.path.join(entry.path, _LOCK))
+        if pid:
+            found.append((entry.path, pid))
+    # The name begins with the time of the start.
+    return sorted(found, reverse=True)
+
+
+def _holder(path: str) -> int:
+    """Return the pid of the process that holds the lock; 0 when nobody does."""
+    import fcntl
+    import struct
+
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        # struct flock: type, whence, start, length, pid.
+        ask = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
+        kind, _, _, _, pid = struct.unpack("hhqqi4x", fcntl.fcntl(fd, fcntl.F_GETLK, ask))
+    finally:
+        os.close(fd)
+    if kind == fcntl.F_UNLCK:
+        return 0
+    # 0 for a holder that this pid namespace can not name: the folder's name ends with its own.
+    return pid or int(os.path.dirname(path).rpartition("_")[2])
 
 
 def remove_session(path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import _core, _ids
 from . import _exceptions as exc
 from ._task_error import RayTaskError
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from ._ray_error import RayError
 
-    _Maker = Callable[[str, Mapping[str, str]], RayError]
+    _Maker = Callable[[str, Mapping[str, str]], BaseException]
 
 WORKER_CRASHED = 1
 ACTOR_DIED = 2
@@ -28,9 +29,15 @@ INTERNAL = 12
 GET_TIMEOUT = 13
 PENDING_CALLS_LIMIT = 14
 TASK_UNPICKLABLE = 15
+RECONSTRUCTION = 20
+DEADLOCK = 18
+END_OF_STREAM = 16
+SCOPE = 21
+SCOPE_ENDED = 22
+DEADLINE_EXCEEDED = 17
 
 
-def system_error(code: int, text: str, fields: Mapping[str, str]) -> RayError:
+def system_error(code: int, text: str, fields: Mapping[str, str]) -> BaseException:
     """Return the exception for what the engine reports.
 
     Parameters
@@ -47,8 +54,8 @@ def system_error(code: int, text: str, fields: Mapping[str, str]) -> RayError:
 
     Returns
     -------
-    RayError
-        Not raised.
+    BaseException
+        Not raised. A `RayError`, but for what a scope tells.
     """
     make = _MAKERS.get(code)
     if make is None:
@@ -68,6 +75,8 @@ def _actor_died(text: str, fields: Mapping[str, str]) -> RayError:
     known = _pick(
         fields, "actor_id", "pid", "name", "namespace", "ip", "exit", "stderr", "never_started"
     )
+    if "pid" in known:
+        known.setdefault("ip", "127.0.0.1")
     return exc.ActorDiedError(
         {"class_name": fields.get("actor_class", ""), "error_message": text, **known}
     )
@@ -92,19 +101,62 @@ def _object_error(cls: type[exc.ObjectLostError]) -> _Maker:
     return make
 
 
+def _reconstruction(text: str, fields: Mapping[str, str]) -> RayError:
+    return exc.ObjectReconstructionFailedError(
+        fields.get("object", "unknown"), fields.get("reason"), text or None
+    )
+
+
 def _store_full(text: str, fields: Mapping[str, str]) -> RayError:
     text = text or "Failed to put an object into the object store."
     return exc.ObjectStoreFullError(text, **_pick(fields, "size", "used", "capacity", "holders"))
 
 
 def _cancelled(text: str, fields: Mapping[str, str]) -> RayError:
-    return exc.TaskCancelledError(fields.get("task_id") or fields.get("task"), text or None)
+    task = fields.get("task_id")
+    if "handle" in fields:
+        own = _ids.task_id(_core.session(), int(fields["handle"])).hex()
+        text = f"Task: {own} was cancelled."
+        if "restarted" in fields:
+            text += " Its actor was restarted for it, and the actor's state is lost."
+        if "actor" in fields:
+            actor = _ids.actor_id(_core.session(), int(fields["actor"], 16)).hex()
+            text = f"The task {own} is canceled from an actor {actor} before it executes."
+        if "on_loop" in fields:
+            return _cancelled_on_loop(own, fields)
+        return exc.TaskCancelledError(None, text)
+    return exc.TaskCancelledError(task or fields.get("task"), text or None)
+
+
+def _cancelled_on_loop(task: str, fields: Mapping[str, str]) -> RayError:
+    """Return the error of an async actor's call: as in Ray, that of a task that raised it."""
+    cause = exc.TaskCancelledError(_ids.TaskID.from_hex(task))
+    kind = f"{type(cause).__module__}.TaskCancelledError"
+    text = f"Traceback (most recent call last):\n{kind}: {cause}\n"
+    name, pid = fields.get("task", "unknown"), int(fields.get("pid", "0"))
+    return exc.RayTaskError(name, text, cause, pid=pid).as_instanceof_cause()
+
+
+def _late(_text: str, fields: Mapping[str, str]) -> RayError:
+    above = fields.get("ancestor")
+    return exc.DeadlineExceeded(
+        fields.get("task", "unknown"),
+        _ids.task_id(_core.session(), int(fields.get("handle", "0"))).hex(),
+        above,
+        above and _ids.task_id(_core.session(), int(fields.get("ancestor_handle", "0"))).hex(),
+    )
 
 
 def _unschedulable(text: str, fields: Mapping[str, str]) -> RayError:
     if "actor_class" in fields or "actor_id" in fields:
         return exc.ActorUnschedulableError(text)
     return exc.TaskUnschedulableError(text)
+
+
+def _scope(_text: str, _fields: Mapping[str, str]) -> BaseException:
+    from ._scope import cause
+
+    return cause()
 
 
 def _unpicklable(text: str, fields: Mapping[str, str]) -> RayError:
@@ -120,7 +172,7 @@ def _unpicklable(text: str, fields: Mapping[str, str]) -> RayError:
     return error.as_instanceof_cause()
 
 
-def _message(cls: Callable[[str], RayError], empty: str = "") -> _Maker:
+def _message(cls: Callable[[str], Exception], empty: str = "") -> _Maker:
     return lambda text, _fields: cls(text or empty)
 
 
@@ -140,4 +192,10 @@ _MAKERS: dict[int, _Maker] = {
     GET_TIMEOUT: _message(exc.GetTimeoutError, "Get timed out: some object(s) not ready."),
     PENDING_CALLS_LIMIT: _message(exc.PendingCallsLimitExceeded),
     TASK_UNPICKLABLE: _unpicklable,
+    RECONSTRUCTION: _reconstruction,
+    DEADLOCK: _message(exc.DeadlockError),
+    SCOPE: _scope,
+    SCOPE_ENDED: _message(RuntimeError),
+    END_OF_STREAM: _message(exc.ObjectRefStreamEndOfStreamError),
+    DEADLINE_EXCEEDED: _late,
 }

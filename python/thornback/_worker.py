@@ -37,17 +37,24 @@ def main(order: Mapping[str, Any], fds: Sequence[int], boot: Mapping[str, Any]) 
     global _boot, _index
     import faulthandler
 
-    from . import _named, _output
+    from . import _accelerators, _named, _output, _stacks
 
     _boot, _index = boot, order["worker"]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _core.kill_point("worker", "forked")
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _output.open_streams()
+    if boot.get("logging"):
+        from ._logging_config import LoggingConfig
+
+        LoggingConfig.from_dict(boot["logging"])._apply()
     faulthandler.enable(file=2)
-    # As Ray does: libraries that would use all cores use as many as a task has.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    sys.breakpointhook = _breakpoint
+    _stacks.arm(order["session"], _index)
+    _be_nice()
+    _accelerators.begin_worker()
     _reseed()
     _named.set_namespace(boot["namespace"])
+    _named.set_lifetime(boot["lifetime"])
     channel, board, arena = fds
     status = 1
     try:
@@ -67,6 +74,21 @@ def boot() -> Mapping[str, Any]:
 def index() -> int:
     """Return this worker's number at its node, -1 in a driver."""
     return _index
+
+
+def _breakpoint(*args: Any, **kwargs: Any) -> None:
+    """Do what `breakpoint` does, in a process that has no terminal."""
+    del args, kwargs
+    from .util.rpdb import stop
+
+    stop(sys._getframe(1))
+
+
+def _be_nice() -> None:
+    """Lower the priority, as RAY_worker_niceness asks; children inherit it."""
+    niceness = os.environ.get("RAY_worker_niceness", "")  # noqa: SIM112 - Ray's name
+    if niceness.isascii() and niceness.isdecimal():
+        os.nice(int(niceness))
 
 
 def _reseed() -> None:

@@ -4,6 +4,7 @@ Its parent, the node, speaks to it over a socket of packets, descriptor 3, one m
 letter and JSON, descriptors beside it.
 
     to the zygote    B boot, with [board, arena]    F fork a worker, with [channel]    K kill one
+                     I interrupt one
     to the node      R ready    F forked    X exited, or could not be forked (pid 0)
 
 It has one thread, so that forking is safe, and no Go in it. When the node goes, it kills all
@@ -123,6 +124,8 @@ class Zygote:
             self._fork(message, fds)
         elif kind == b"K":
             self._kill(message["pid"])
+        elif kind == b"I":
+            self._interrupt(message["pid"])
         else:
             raise ValueError(f"the node sent a message of unknown kind {kind!r}")
 
@@ -157,7 +160,12 @@ class Zygote:
             from ._alias import install_as_ray
 
             install_as_ray()
-        import cloudpickle  # noqa: F401  # every worker needs it
+        # What every worker needs.
+        import faulthandler  # noqa: F401
+
+        import cloudpickle  # noqa: F401
+
+        from . import _accelerators, _output, _stacks, _worker  # noqa: F401
 
         self._preload = [name for name in boot["preload"] if name not in self._banned]
 
@@ -224,7 +232,9 @@ class Zygote:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             for fd in (self._socket.detach(), self._driver, self._wake_read, self._wake_write):
                 os.close(fd)
-            _redirect(order["out"], order["err"])
+            lost = _redirect(order["out"], order["err"])
+            if lost:
+                _core.output_lost(lost)
             gc.enable()
             from . import _worker
 
@@ -240,6 +250,11 @@ class Zygote:
         # One that was reaped is no longer in the table, so its number can't be another's.
         if pid in self._workers:
             _kill_group(pid)
+
+    def _interrupt(self, pid: int) -> None:
+        # The process alone: what it has started is not the node's to interrupt.
+        if pid in self._workers:
+            os.kill(pid, signal.SIGINT)
 
     def _reap(self) -> None:
         while True:
@@ -371,16 +386,25 @@ def _kill_group(pid: int) -> None:
         return
 
 
-def _redirect(out: str, err: str) -> None:
-    """Let descriptor 0 be empty, and 1 and 2 the worker's files."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-    for target, fd in (
-        (0, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)),
-        (1, os.open(out, flags, 0o600)),
-        (2, os.open(err, flags, 0o600)),
-    ):
+def _redirect(out: str, err: str) -> int:
+    """Let descriptor 0 be empty, and 1 and 2 the worker's files.
+
+    Returns
+    -------
+    int
+        0; or, when a file can't be made, the reason's errno: what goes there is lost.
+    """
+    lost = 0
+    for target, path in enumerate((os.devnull, out, err)):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND if target else os.O_RDONLY
+        try:
+            fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            lost = error.errno or 1
+            fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         os.dup2(fd, target)
         os.close(fd)
+    return lost
 
 
 def main() -> NoReturn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from ._actor import ActorClass as ActorClass
 from ._actor import ActorClassInheritanceException as ActorClassInheritanceException
 from ._actor import method as method
@@ -19,7 +21,16 @@ def exit_actor() -> None:
     """
     from . import _core
 
-    if _core.actor_instance() is None:
-        raise TypeError("exit_actor called on a non-actor worker.")
+    current = _core.current_task()
+    if current is None or not current[2]:
+        raise TypeError(
+            f"exit_actor API is called on a non-actor worker, {int(current is not None)}. Call "
+            "this API inside an actor methodsif you'd like to exit the actor gracefully."
+        )
     _core.exit_actor()
+    concurrency = sys.modules.get("thornback._concurrency")
+    if concurrency is not None and concurrency.in_loop():
+        from .exceptions import AsyncioActorExit
+
+        raise AsyncioActorExit  # a SystemExit would end the event loop too
     raise SystemExit(0)

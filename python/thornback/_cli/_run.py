@@ -1,54 +1,18 @@
-"""The command ``thornback``: ``run`` starts a program written for Ray, unchanged."""
+"""``thornback run`` starts a program written for Ray, unchanged."""
 
 from __future__ import annotations
 
 import sys
 
-from ._version import RAY_RELEASE, VERSION
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
 _RUN_USAGE = "thornback run [-h] [-m MODULE | -c CODE | SCRIPT] [ARGS ...]"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        Arguments after the command's name; those of the process when not given.
-
-    Returns
-    -------
-    int
-        Exit status. `run` ends as the program does: with its status, or by its exception.
-    """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    # What follows the script is the script's, so it must not reach argparse.
-    own, rest = _split_run(arguments)
-    options = _parser().parse_args(own)
-    if options.command is None:
-        _parser().print_help()
-        return 0
-    if options.module is None and options.code is None and not rest:
-        _parser().parse_args(["run", "--help"])
-    return _run(options, rest)
-
-
-def _parser() -> argparse.ArgumentParser:
-    import argparse
-
-    parser = argparse.ArgumentParser(
-        prog="thornback", description="A distributed compute engine with Ray's API."
-    )
-    parser.add_argument(
-        "--version", action="version", version=f"thornback {VERSION} (API of Ray {RAY_RELEASE})"
-    )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser of ``run``."""
     run = commands.add_parser(
         "run",
         usage=_RUN_USAGE,
@@ -59,13 +23,20 @@ def _parser() -> argparse.ArgumentParser:
     what = run.add_mutually_exclusive_group()
     what.add_argument("-m", dest="module", metavar="MODULE", help="run a module")
     what.add_argument("-c", dest="code", metavar="CODE", help="run code given as a text")
-    return parser
+
+
+def main(arguments: list[str], parser: argparse.ArgumentParser) -> int:
+    """Run a program; `arguments` begin with ``run``."""
+    # What follows the script is the script's, so it must not reach argparse.
+    own, rest = _split_run(arguments)
+    options = parser.parse_args(own)
+    if options.module is None and options.code is None and not rest:
+        parser.parse_args(["run", "--help"])
+    return _run(options, rest)
 
 
 def _split_run(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Split at the end of what is ours: behind ``-m x`` or ``-c x``, or before the script."""
-    if "run" not in arguments[:1]:
-        return arguments, []
     for i, argument in enumerate(arguments[1:], start=1):
         if argument in ("-m", "-c"):
             return arguments[: i + 2], arguments[i + 2 :]
@@ -77,8 +48,8 @@ def _split_run(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
-    from ._alias import install_as_ray
-    from ._program import CannotOpenError, run_code, run_module, run_script
+    from .._alias import install_as_ray
+    from .._program import CannotOpenError, run_code, run_module, run_script
 
     install_as_ray()
     try:
