@@ -68,18 +68,22 @@ def ray_session(session_folder: Path) -> Iterator[None]:
 
 @pytest.fixture
 def balanced(ray_session: None, request: pytest.FixtureRequest) -> Iterator[None]:
-    """The test leaves resources and store as it found them; a failed one costs its session."""
+    """Nothing is left: resources, objects, store memory, descriptors, processes.
+
+    A test that fails costs its session.
+    """
     from support import balance, engine
 
     # What the test before released may still be on its way.
     balance.wait_balanced()
-    before = balance.stats()
+    before, handles = balance.stats(), balance.handles()
     yield
     report = request.node.stash.get(_REPORTS, {}).get("call")
     if report is not None and report.passed:
         try:
             balance.wait_balanced()
             balance.wait_objects(before)
+            balance.wait_handles(handles)
             return
         except AssertionError:
             engine.ray.shutdown()

@@ -152,6 +152,39 @@ def test_a_driver_killed_while_a_forked_child_lives(room: Room) -> None:
     wait_until(lambda: not room.watch.files(), 2, room.watch.describe)
 
 
+@pytest.mark.only_thornback
+def test_sigterm_ends_a_forked_child_from_its_first_moment_on(room: Room) -> None:
+    """The driver's own handler of SIGTERM is not the child's: it would come too late there."""
+    outcome = room.run(
+        """
+        import multiprocessing
+
+        lock = multiprocessing.Lock()
+        lock.acquire()
+        for i in range(300):
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(20)  # one that misses the other signal ends by this
+                lock.acquire()
+                os._exit(0)
+            time.sleep(i % 10 * 0.0002)  # at each of its first steps
+            os.kill(pid, signal.SIGTERM)
+            _, status = os.waitpid(pid, 0)
+            assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM, (i, status)
+        assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        # The driver ends as it did before: with its functions for the exit.
+        import atexit
+        atexit.register(print, "well")
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+        """,
+        env={"PYTHONWARNINGS": "ignore::DeprecationWarning"},
+    )
+    assert outcome.code == signal.SIGTERM, outcome.err
+    assert "well" in outcome.out
+    room.watch.assert_clean()
+
+
 # In a module, because a spawned process imports what it is to call.
 WORK = """
 import multiprocessing

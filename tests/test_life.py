@@ -151,6 +151,24 @@ def test_shutdown_twice_and_init_again(room: Room) -> None:
     assert "second" in out
 
 
+@pytest.mark.only_thornback
+def test_shutdown_right_after_init_is_quiet_and_quick(room: Room) -> None:
+    """The zygote is not ready then; that it ends is no failure."""
+    outcome = room.run(
+        """
+        for _ in range(10):
+            ray.init(num_cpus=1)
+            begin = time.monotonic()
+            ray.shutdown()
+            assert time.monotonic() - begin < 2
+        """,
+        init=False,
+    )
+    outcome.ok()
+    assert outcome.err == ""
+    room.watch.assert_clean()
+
+
 def test_functions_and_classes_live_through_sessions(room: Room) -> None:
     again = "ray.init(num_cpus=2)" if IS_THORNBACK else "ray.init(num_cpus=2, address='local')"
     room.run(
@@ -182,6 +200,91 @@ def test_a_reference_of_an_earlier_session(room: Room) -> None:
     """
     ).ok()
     assert out.count("refused") == 2
+
+
+FOREIGN_USES = {
+    "get": "ray.get(ref, timeout=5)",
+    "get of many": "ray.get([new_ref, ref], timeout=5)",
+    "get of a task": "ray.get(task, timeout=5)",
+    "wait": "ray.wait([new_ref, ref], num_returns=2, timeout=5)",
+    "argument": "f.remote(ref)",
+    "keyword": "f.remote(x=ref)",
+    "argument of a constructor": "A.remote(ref)",
+    "argument of a method": "new_actor.m.remote(ref)",
+    "within an argument": "ray.get(get_first.remote([ref]), timeout=5)",
+    "unpickled": "ray.get(pickle.loads(stream), timeout=5)",
+    "cancel": "ray.cancel(ref)",
+    "cancel of a generator": "ray.cancel(generator)",
+    "future": "ref.future().result(5)",
+    "await": "asyncio.run(awaits(ref))",
+    "call": "actor.m.remote()",
+    "kill": "ray.kill(actor)",
+    "call of a handle passed on": "ray.get(call.remote(actor), timeout=5)",
+    "next of a generator": "next(generator)",
+    "end of a generator": "ray.get(generator.completed(), timeout=5)",
+}
+
+
+@pytest.mark.only_thornback
+def test_each_use_of_what_is_of_another_session(room: Room) -> None:
+    """Each is refused at once, and in words that say why; the new session is none the worse."""
+    uses = ", ".join(f"{name!r}: lambda: {use}" for name, use in FOREIGN_USES.items())
+    room.run(
+        f"""
+        import asyncio, pickle
+
+        @ray.remote
+        def f(x): return x
+
+        @ray.remote
+        def g():
+            yield 1
+
+        @ray.remote
+        def get_first(refs): return ray.get(refs[0], timeout=5)
+
+        @ray.remote
+        def call(actor): return ray.get(actor.m.remote(), timeout=5)
+
+        @ray.remote
+        class A:
+            def __init__(self, x=None): pass
+            def m(self, x=None): return 5
+
+        async def awaits(ref):
+            return await ref
+
+        ref, task, actor, generator = ray.put([1]), f.remote(1), A.remote(), g.remote()
+        assert ray.get([task, actor.m.remote()]) == [1, 5]
+        stream = pickle.dumps(ref)
+        uses = {{{uses}}}
+
+        def refused(name):
+            begin = time.monotonic()
+            try:
+                uses[name]()
+                raise SystemExit(f"{{name}} was not refused")
+            except Exception as error:
+                assert isinstance(error, ValueError), (name, error)
+                assert "session" in str(error), (name, error)
+            assert time.monotonic() - begin < 3, name
+
+        ray.shutdown()
+        for name in ("get", "wait", "cancel", "call", "kill", "next of a generator"):
+            new_ref = ref
+            refused(name)
+            assert not ray.is_initialized(), name
+        ray.init(num_cpus=2)
+        new_ref, new_actor = ray.put(2), A.remote()
+        for name in uses:
+            refused(name)
+        assert (hash(ref), ref == new_ref) == (hash(ref), False) and repr(ref) and repr(actor)
+        # Handed on it may be, as long as nobody uses it.
+        assert ray.get(f.remote([ref])) == [ref]
+        assert ray.get([f.remote(3), new_actor.m.remote(), new_ref]) == [3, 5, 2]
+        """
+    ).ok()
+    room.watch.assert_clean()
 
 
 @pytest.mark.only_thornback

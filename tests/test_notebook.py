@@ -9,6 +9,7 @@ import pytest
 
 from support.engine import IS_THORNBACK
 from support.programs import INIT, PRELUDE, Room
+from support.waiting import wait_until
 
 nbclient = pytest.importorskip("nbclient")
 nbformat = pytest.importorskip("nbformat")
@@ -54,6 +55,15 @@ while time.monotonic() < deadline:  # output may come a little later than the re
 """,
     "ray.shutdown()\nray.is_initialized()",
 ]
+SHOWN = [
+    PRELUDE + "context = ray.init(num_cpus=1, resources={'<slot>': 2})",
+    CELLS[1] + "c = Counter.remote()\nref = c.add.remote(1)\nray.get(ref)\ncontext",
+    "ref",
+    "c",
+    "ray.progress([f.remote(i) for i in range(3)], desc='adding')",
+    "ray.shutdown()\ncontext",
+    "c",
+]
 
 
 def _run(cells: list[str], room: Room) -> list[Any]:
@@ -90,3 +100,66 @@ def test_a_kernel_that_ends_leaves_nothing(room: Room) -> None:
     # The client kills the kernel at its end.
     room.watch.assert_clean()
     assert Path(room.work).is_dir()
+
+
+def test_interrupt_of_a_cell_that_waits(room: Room) -> None:
+    """The stop button: the cell ends, the task goes on, the next cell works."""
+    jupyter = pytest.importorskip("jupyter_client")
+    slow = """
+@ray.remote(num_cpus=1)
+def slow():
+    open("runs", "w").close()
+    while not os.path.exists("go"):
+        time.sleep(0.01)
+    return "slow"
+ref = slow.remote()
+"""
+    manager, client = jupyter.manager.start_new_kernel(
+        cwd=str(room.work), env=room.environment(IPYTHONDIR=str(room.work))
+    )
+
+    def run(code: str) -> Any:
+        return client.execute_interactive(code, timeout=60, store_history=False)["content"]
+
+    try:
+        assert run(PRELUDE + INIT + slow)["status"] == "ok"
+        # By default a kernel aborts for a while what comes after a cell that failed.
+        waits = client.execute(
+            "open('waits', 'w').close(); ray.get(ref)", stop_on_error=False
+        )
+        wait_until(lambda: all((room.work / name).exists() for name in ("runs", "waits")), 30)
+        manager.interrupt_kernel()
+        reply = client.get_shell_msg(timeout=20)
+        assert reply["parent_header"]["msg_id"] == waits
+        assert reply["content"]["ename"] == "KeyboardInterrupt"
+        done = "open('go', 'w').close(); assert ray.get(ref, timeout=20) == 'slow'"
+        assert run(done)["status"] == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    if IS_THORNBACK:
+        room.watch.assert_clean()
+
+
+def _html(outputs: list[Any]) -> str:
+    return "".join(o["data"].get("text/html", "") for o in outputs if "data" in o)
+
+
+@pytest.mark.only_thornback
+def test_what_a_notebook_shows(room: Room) -> None:
+    outputs = _run(SHOWN, room)
+    assert [o for outs in outputs for o in outs if o.output_type == "error"] == []
+    running, ref, actor, bar, ended, ended_actor = outputs[1:]
+    assert "Running session" in _html(running)
+    assert "&lt;slot&gt;" in _html(running)
+    assert "2 of 2 free" in _html(running)
+    assert ">ready<" in _html(ref)
+    assert ">ALIVE<" in _html(actor)
+    assert ">add<" in _html(actor)
+    assert _result(bar) == "[1, 2, 3]"
+    shown = "".join(o.text for o in bar if o.output_type == "stream") + str(bar)
+    assert "adding" in shown
+    assert "3/3" in shown
+    assert "Session that has ended" in _html(ended)
+    assert "of a session that has ended" in _html(ended_actor)
+    room.watch.assert_clean()

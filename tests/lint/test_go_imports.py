@@ -12,7 +12,7 @@ CORE = ROOT / "core"
 MODULE = "thornback/core/"
 
 # Decide without I/O: events go in, effects come out. Those that do not exist yet are skipped.
-DECIDERS = ["arena", "owner", "resources", "sched", "slab"]
+DECIDERS = ["arena", "event", "kv", "metrics", "owner", "resources", "sched", "slab", "table"]
 # What a decider may import of the core besides other deciders: memory and numbers, no I/O.
 BELOW_DECIDERS = {"offheap", "wire"}
 # A name stands for itself and for all packages under it.

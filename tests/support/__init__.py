@@ -8,5 +8,6 @@ Layout:
   programs   drivers that run in a process of their own
   balance    resources and objects are back where they were
   gates      meeting points for tasks that run at the same time
+  cancelled  tasks to be cancelled, and what is expected then
   actors     actor classes that more than one test file needs
 """

@@ -40,6 +40,9 @@ class Holder:
     def fetch(self, index: int) -> Any:
         return ray.get(self.kept[index])
 
+    def nested(self, index: int) -> list[Any]:
+        return [self.kept[index]]
+
     def call(self, index: int, method: str, *args: Any) -> Any:
         return ray.get(getattr(self.kept[index], method).remote(*args))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,8 +48,13 @@ class Watch:
 
     def shared_memory(self) -> set[str]:
         """New segments that no living process uses: those of other programs are in use."""
-        new = _shared_memory() - self._shared_before
+        new = {path for path in _shared_memory() - self._shared_before if not self._foreign(path)}
         return new - set(processes.files_in_use()) if new else new
+
+    def _foreign(self, path: str) -> bool:
+        """Whether it is a folder of joblib's, whose name says its process, and that is not ours."""
+        match = re.match(r"joblib_memmapping_folder_(\d+)_", Path(path).name)
+        return match is not None and int(match[1]) not in self.family
 
     def files(self) -> list[str]:
         """Files and sockets in the driver's temporary folders."""

@@ -78,6 +78,8 @@ class Room:
             # Ray notes there which cluster is running, and would join that of another driver.
             env["RAY_TMPDIR"] = str(self.session)
         env["PYTHONUNBUFFERED"] = "1"
+        # All lines of workers, and as they are: tests look for them.
+        env.update(RAY_COLOR_PREFIX="0", RAY_DEDUP_LOGS="0")
         env[MARK_VARIABLE] = self.mark
         for name, value in more.items():
             if value is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
 import sys
@@ -23,8 +24,18 @@ class Method(_core.ActorMethod):
     __slots__ = ()
 
 
+class Generator(_core.Stream):
+    """The final class of generators."""
+
+    __slots__ = ()
+
+
 class TaskFailedError(Exception):
     """A task's error, as the reader of its result sees it."""
+
+
+class OddError(Exception):
+    """Nobody knows whether it is worth another attempt."""
 
 
 class EngineError(Exception):
@@ -36,6 +47,7 @@ class Hooks:
 
     object_ref = Ref
     actor_method = Method
+    generator = Generator
 
     @staticmethod
     def auto_init():
@@ -57,6 +69,13 @@ class Hooks:
         return kind, buffer
 
     @staticmethod
+    def retryable(exc, tid):
+        if isinstance(exc, OddError):
+            raise RuntimeError("no answer")
+        assert tid == 7
+        return isinstance(exc, LookupError)
+
+    @staticmethod
     def error_of(exc):
         return pickle.dumps(f"{type(exc).__name__}: {exc}", protocol=5)
 
@@ -67,6 +86,10 @@ class Hooks:
     @staticmethod
     def system_error(code, text):
         return EngineError(code, text)
+
+    @staticmethod
+    def enter_context(task, lasting):
+        return lambda: None
 
     @staticmethod
     def undecodable(exc):
@@ -180,6 +203,24 @@ def control(text):
         return f"{error.code} {error}"
 
 
+def meet(n, then=""):
+    """Tell the node n times where this is, and sleep for long in the end."""
+    for i in range(n):
+        _core.control("meet", str(i).encode())
+    if then == "sleep":
+        time.sleep(60)
+    return f"canceled {_core.is_canceled()}"
+
+
+def tidy(handle):
+    before = _core.submit(5, 1, None, (1,), None).handle
+    try:
+        _core.get(ref(handle), None)
+    except KeyboardInterrupt:
+        return before, _core.submit(5, 1, None, (2,), None).handle
+    return "never"
+
+
 def define():
     return _core.define(1, "name", b"blob", b"0123456789abcdef") * 100 + _core.template(b"{}")
 
@@ -192,6 +233,10 @@ def keep(value):
 def peek():
     value = kept[-1]
     return repr((bytes(value[:4]), value.readonly, value.nbytes))
+
+
+def repr_kept():
+    return repr(kept)
 
 
 def drop():
@@ -244,6 +289,101 @@ def spin(seconds):
         pass
 
 
+def upto(n):
+    try:
+        for i in range(n):
+            if i == 77:
+                raise ValueError("seventy-seven")
+            yield i
+    finally:
+        kept.append("closed")
+
+
+def consume():
+    """Take the items of a generator, and say how it ends."""
+    out = []
+    for ref in _core.submit(5, 2**32 - 1, None, (), None):
+        out.append(ref.handle)
+        kept.append(ref)
+    return repr(out)
+
+
+def consume_late():
+    return repr(_core.submit(5, 2**32 - 1, None, (), None).take(0.01))
+
+
+def watch(*handles):
+    """Watch objects, and give their values in the order in which they are ready."""
+    seen = []
+    refs = {handle: ref(handle) for handle in handles}
+    for handle in handles:
+        _core.watch(refs[handle])
+    while len(seen) < len(handles):
+        for handle in _core.watched(None):
+            if handle not in refs:
+                continue
+            try:
+                value = _core.get(refs[handle], 0)
+            except (EngineError, TaskFailedError) as error:
+                value = str(error)
+            seen.append((handle, value if isinstance(value, int) else str(value)[:40]))
+    return repr(seen)
+
+
+def watch_late():
+    return repr(_core.watched(0.01))
+
+
+class Several:
+    """An actor whose calls wait for each other."""
+
+    def __init__(self):
+        self.gates = {}
+
+    def gate(self, name):
+        return self.gates.setdefault(name, threading.Event())
+
+    def hold(self, name):
+        return self.gate(name).wait(20) and name
+
+    def open(self, name):
+        self.gate(name).set()
+
+    def echo(self, value):
+        return value
+
+    def thread(self):
+        return threading.get_ident()
+
+    def fails(self):
+        raise ValueError("no")
+
+    def leave(self):
+        _core.exit_actor()
+
+    async def later(self, name):
+        while not self.gate(name).is_set():  # noqa: ASYNC110  # a thread's event
+            await asyncio.sleep(0.001)
+        return name
+
+    async def afail(self):
+        await asyncio.sleep(0)
+        raise ValueError("no")
+
+    async def get(self, handle):
+        from thornback import _futures
+
+        return await _Await(_futures.await_ref(ref(handle)))
+
+
+class _Await:
+    def __init__(self, steps):
+        self.steps = steps
+
+    def __await__(self):
+        return self.steps
+
+
 class Counter:
     """An actor."""
 
@@ -263,6 +403,15 @@ class Counter:
     def bye(self):
         _core.exit_actor()
         return "bye"
+
+    def quit(self, status):
+        raise SystemExit(status)
+
+    def fail(self, kind):
+        raise {"key": KeyError, "value": ValueError, "odd": OddError}[kind]("no")
+
+    def restarts(self):
+        return _core.actor_restarts()
 
     def me(self):
         return _core.actor_instance() is self

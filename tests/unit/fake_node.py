@@ -23,16 +23,20 @@ RECORD_MAX = 112 * 1024
 CHANNEL = 4096 + 3 * RING
 BOARD = 64 * 5 + 64 * 8 + 64
 ARENA = 16 << 20
+VERSION = 2
 SESSION = 0x5E55
 WORKER = 3
 
-DEFINE, TASK, REPLY, GRANT, EXIT = 1, 2, 3, 4, 5
-READY, DONE, REFS, SUBMIT, PUT, FREE = 16, 17, 18, 19, 20, 21
-REQ_DEFINE, REQ_TEMPLATE, REQ_ALLOC, REQ_GET, REQ_WAIT, REQ_CONTROL, REQ_DROP = range(32, 39)
+DEFINE, TASK, REPLY, GRANT, EXIT, CANCEL, ROOM, READYREF = 1, 2, 3, 4, 5, 6, 7, 8
+SITE = 7  # of whatever places there are
+READY, DONE, REFS, SUBMIT, PUT, FREE, YIELD, WATCH = 16, 17, 18, 19, 20, 21, 22, 23
+REQ_DEFINE, REQ_TEMPLATE, REQ_ALLOC, REQ_GET, REQ_WAIT, REQ_CONTROL, REQ_DROP, REQ_NEXT = range(
+    32, 40
+)
 INLINE, STORE = 1, 2
 PLAIN, CREATE, METHOD = 1, 2, 3
 FUNCTION, CLASS = 1, 2
-OK, ERROR, SYSTEM, LEFT = 0, 1, 2, 3
+OK, ERROR, SYSTEM, LEFT, FINAL, QUIT = 0, 1, 2, 3, 4, 5
 POLLED, GETTER, LAZY = 0, 1, 2
 
 _SYS_FUTEX = {"x86_64": 202, "aarch64": 98}[platform.machine()]
@@ -53,6 +57,7 @@ class Done(NamedTuple):
     task: int
     status: int
     exec_ns: int
+    ended_ns: int
     values: list[tuple[int, object, list[int]]]
 
 
@@ -193,8 +198,8 @@ class FakeNode:
             mmap.mmap(fd, size) for fd, size in zip(self.fds, sizes, strict=True)
         )
         self.arena = arena
-        struct.pack_into("<II", channel, 0, 1, WORKER)
-        struct.pack_into("<II", board, 0, 1, os.cpu_count() or 1)
+        struct.pack_into("<II", channel, 0, VERSION, WORKER)
+        struct.pack_into("<II", board, 0, VERSION, os.cpu_count() or 1)
         self._bell = ctypes.c_uint32.from_buffer(channel, 64)
         self.counted = ctypes.c_uint32.from_buffer(channel, 128)
         self._mode = ctypes.c_uint32.from_buffer(board, 64)
@@ -255,11 +260,15 @@ class FakeNode:
         returns: int = 1,
         kind: int = PLAIN,
         actor: int = 0,
+        flags: int = 0,
+        group: int = 0,
+        window: int = 0,
     ) -> bytes:
         """Return the payload of a TASK record."""
         head = struct.pack(
-            "<QQQIIIIIIII",
-            task, task + 1, actor, fid, kind, returns, 0, len(args), len(deps), 7, 0,
+            "<QQQ10I",
+            task, task + 1, actor, fid, kind, returns, 0, len(args), len(deps), 7, flags, group,
+            window,
         )  # fmt: skip
         return head + pad(args) + b"".join(deps)
 
@@ -295,7 +304,9 @@ class FakeNode:
                 if flags & 1:
                     offset, length = struct.unpack("<QQ", payload)
                     payload = self.arena[offset : offset + length]
-                return Record(kind, payload)
+                if not self._answers_site(kind, payload):
+                    return Record(kind, payload)
+                continue
             word = self._getter if self.mode == GETTER else self.drainer
             seen = word.value
             self._mode.value = self.mode
@@ -305,6 +316,13 @@ class FakeNode:
             assert left > 0, f"no message of the worker; {self.stderr()}"
             assert self.process.poll() is None or self._bits.value, self.stderr()
             self._sleep(word, seen, min(left, 0.2))
+
+    def _answers_site(self, kind: int, payload: bytes) -> bool:
+        """Answer the question for the number of a place in the program, which any call may ask."""
+        if kind != REQ_CONTROL or payload[24:28] != b"site":
+            return False
+        self.reply(struct.unpack_from("<I", payload)[0], str(SITE).encode())
+        return True
 
     def expect(self, kind: int, *, skip: tuple[int, ...] = (REFS,)) -> bytes:
         """Return the payload of the next message but for kinds to skip, which is of this kind."""
@@ -352,8 +370,8 @@ class FakeNode:
 
 def parse_done(payload: bytes) -> Done:
     """Take a DONE message apart."""
-    task, exec_ns, status, returns = struct.unpack_from("<QQII", payload)
-    at, values = 24, []
+    task, exec_ns, ended_ns, status, returns = struct.unpack_from("<QQQII", payload)
+    at, values = 32, []
     for _ in range(returns):
         where, refs, length, offset = struct.unpack_from("<IIQQ", payload, at)
         at += 24
@@ -364,7 +382,14 @@ def parse_done(payload: bytes) -> Done:
         handles = list(struct.unpack_from(f"<{refs}Q", payload, at))
         at += 8 * refs
         values.append((where, what, handles))
-    return Done(task, status, exec_ns, values)
+    return Done(task, status, exec_ns, ended_ns, values)
+
+
+def parse_yield(payload: bytes) -> tuple[int, int, object]:
+    """Take a YIELD apart: task, index, simple value."""
+    task, index, where, _, length, _ = struct.unpack_from("<QQIIQQ", payload)
+    assert where == INLINE
+    return task, index, value_of(payload[40 : 40 + length])
 
 
 def parse_refs(payload: bytes) -> dict[int, int]:

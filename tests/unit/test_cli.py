@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-import thornback._cli
+import thornback
 from thornback._version import RAY_RELEASE, VERSION
 
-_SOURCE = Path(thornback._cli.__file__).parents[1]
+_SOURCE = Path(thornback.__file__).parents[1]
 # As the installed command: a script, with the folder of the command in sys.path[0].
 _COMMAND = "import sys\nfrom thornback._cli import main\nsys.exit(main())\n"
 

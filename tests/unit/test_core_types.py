@@ -190,7 +190,7 @@ def test_objects_made_without_their_init_do_not_crash() -> None:
     spec = _core.MethodSpec.__new__(_core.MethodSpec)
     with pytest.raises(AttributeError):
         spec.name  # noqa: B018
-    assert _core.ObjectRef().handle == 0
+    assert object.__new__(_core.ObjectRef).handle == 0
 
 
 def test_cycles_through_handles_are_collected() -> None:
@@ -275,3 +275,7 @@ def test_no_memory_is_lost(name: str) -> None:
     blocks = sys.getallocatedblocks()
     assert grow(3000) < limit, "kibibytes for 3000 calls"
     assert sys.getallocatedblocks() - blocks < 600
+
+
+def test_references_are_nothing_to_the_garbage_collector() -> None:
+    assert not gc.is_tracked(ref())

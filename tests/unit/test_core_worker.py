@@ -22,7 +22,7 @@ pytestmark = pytest.mark.asan
 def node() -> Iterator[FakeNode]:
     with FakeNode() as started:
         version, pid = struct.unpack("<II", started.expect(fn.READY))
-        assert (version, pid) == (1, started.process.pid)
+        assert (version, pid) == (fn.VERSION, started.process.pid)
         yield started
 
 
@@ -265,9 +265,9 @@ def test_submit(node: FakeNode) -> None:
     payload = node.expect(fn.SUBMIT)
     actor, parent, tid, returns, deps, holds, size, _ = struct.unpack_from("<QQIIIIII", payload)
     assert (actor, parent, tid, returns, deps, holds) == (0, 6, 5, 1, 1, 1)
-    ret, dep, hold = struct.unpack_from("<QQQ", payload, 40)
+    ret, dep, hold = struct.unpack_from("<QQQ", payload, 56)
     assert (ret, dep, hold) == (502, 44, 44)
-    args = payload[64 : 64 + size]
+    args = payload[80 : 80 + size]
     assert args.startswith(struct.pack("<II", 3, 1) + struct.pack("<II", 0, 9) + blob(1))
     assert args.endswith(struct.pack("<II", 1, 0) + fn.pad(b"k") + struct.pack("<II", 0, 2)
                          + fn.pad(blob(b"v")))  # fmt: skip
@@ -303,10 +303,10 @@ def test_references_in_results_are_let_go_after_the_result(node: FakeNode) -> No
 def test_large_arguments_become_objects(node: FakeNode) -> None:
     node.grant(1, 2, 3)
     start(node, "submit_large", 70_000)
-    handle, where, refs, length = struct.unpack_from("<QIIQ", node.expect(fn.PUT))
-    assert (handle, where, refs, length) == (3, fn.INLINE, 0, 70_001)
+    handle, site, _, where, refs, length = struct.unpack_from("<QIIIIQ", node.expect(fn.PUT))
+    assert (handle, site, where, refs, length) == (3, 2, fn.INLINE, 0, 70_001)
     payload = node.expect(fn.SUBMIT)
-    assert struct.unpack_from("<QQQ", payload, 40) == (1, 2, 3)
+    assert struct.unpack_from("<QQQ", payload, 56) == (1, 2, 3)
     assert fn.parse_refs(node.expect(fn.REFS)) == {3: -1, 1: -1, 2: -1}
 
 
@@ -320,7 +320,7 @@ def test_handles_that_run_out_are_asked_for(node: FakeNode) -> None:
         assert request.body.endswith(b'{"count": 1}')
         node.grant(handle)
         node.reply(request.number, b"{}")
-        assert struct.unpack_from("<Q", node.expect(fn.SUBMIT), 40) == (handle,)
+        assert struct.unpack_from("<Q", node.expect(fn.SUBMIT), 56) == (handle,)
     assert value_of(node.done().values[0][1]) == 3
 
 
@@ -441,10 +441,10 @@ def test_put(node: FakeNode) -> None:
     node.grant(501, 502)
     start(node, "put_refs", 44)
     payload = node.expect(fn.PUT)
-    handle, where, refs, length = struct.unpack_from("<QIIQ", payload)
-    assert (handle, where, refs) == (502, fn.INLINE, 1)
+    handle, site, _, where, refs, length = struct.unpack_from("<QIIIIQ", payload)
+    assert (handle, site, where, refs) == (502, 1, fn.INLINE, 1)
     assert payload[-8:] == struct.pack("<Q", 44)
-    assert 32 + length <= len(payload) - 8
+    assert 40 + length <= len(payload) - 8
 
 
 def test_control(node: FakeNode) -> None:
@@ -505,45 +505,6 @@ def test_threads_of_a_task_wait_side_by_side(node: FakeNode) -> None:
         handle = struct.unpack_from("<Q", request.body, 8)[0]
         node.reply_values(request.number, inline(blob(handle * 10)))
     assert value_of(node.done().values[0][1]) == repr([(1, 10), (2, 20), (3, 30)])
-
-
-# ---- actors ----
-
-
-def create(node: FakeNode, start_value: int) -> fn.Done:
-    node.define(40, "Counter", fn.CLASS)
-    payload = node.task_payload(1, 40, arguments(start_value), kind=fn.CREATE, actor=6)
-    node.send(fn.TASK, payload)
-    return node.done()
-
-
-def method(node: FakeNode, name: str, *args: object, fid: int = 41) -> fn.Done:
-    node.send(fn.DEFINE, struct.pack("<IIII", fid, 3, len(name), 0) + name.encode())
-    payload = node.task_payload(2, fid, arguments(*args), kind=fn.METHOD, actor=6)
-    node.send(fn.TASK, payload)
-    return node.done()
-
-
-def test_actor(node: FakeNode) -> None:
-    assert value_of(create(node, 5).values[0][1]) is None
-    assert value_of(method(node, "add", 2).values[0][1]) == 7
-    assert value_of(method(node, "add", 3).values[0][1]) == 10
-    assert value_of(method(node, "me", fid=42).values[0][1]) is True
-    assert "no_such" in error_of(method(node, "no_such", fid=43))
-
-
-def test_a_constructor_that_fails(node: FakeNode) -> None:
-    done = create(node, -1)
-    assert (done.status, error_of(done)) == (fn.ERROR, "ValueError: negative")
-    assert "no actor" in error_of(method(node, "add", 1))
-
-
-@pytest.mark.parametrize(("name", "value"), [("leave", None), ("bye", "bye")])
-def test_exit_actor(node: FakeNode, name: str, value: object) -> None:
-    create(node, 0)
-    done = method(node, name)
-    assert (done.status, value_of(done.values[0][1])) == (fn.LEFT, value)
-    assert node.exit_status() == 0
 
 
 # ---- life ----

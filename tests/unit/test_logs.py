@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from support.waiting import wait_until
-from thornback._logs import LogPrinter
+from thornback._logs import LogPrinter, Style
+from thornback._state.logs import without_colours
 
 
 def frame(stream: int, text: str) -> bytes:
@@ -23,7 +24,7 @@ def open_descriptors() -> int:
 
 def test_frames_go_to_their_streams(capsys: pytest.CaptureFixture[str]) -> None:
     before = open_descriptors()
-    printer = LogPrinter()
+    printer = LogPrinter(Style({"RAY_COLOR_PREFIX": "0"}))
     data = frame(1, "(f pid=1) é\n") + frame(2, "error\n") + frame(1, "") + frame(1, "a\nb\n")
     for i in range(0, len(data), 7):  # frames cut anywhere
         os.write(printer.write_fd, data[i : i + 7])
@@ -69,3 +70,10 @@ def test_nonsense_ends_the_printing_and_nothing_else(capsys: pytest.CaptureFixtu
     wait_until(lambda: open_descriptors() == before + 1, 10, "the reading end to be closed")
     printer.close()
     assert capsys.readouterr().out == "good\n"
+
+
+def test_colours_are_left_out_wherever_pieces_are_cut() -> None:
+    text = b"a\x1b[31mred\x1b[0m b\x1b[1;32mgreen\x1b[K\n[0m stays\x1b[3"
+    for size in range(1, len(text) + 1):
+        pieces = [text[i : i + size] for i in range(0, len(text), size)]
+        assert b"".join(without_colours(pieces)) == b"ared bgreen\n[0m stays\x1b[3"

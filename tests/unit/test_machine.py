@@ -53,7 +53,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     folder = _session.plan()
 
     def make() -> tuple[dict[str, Any], dict[str, Any]]:
-        made, _ = _boot.zygote_options(folder, "space")
+        made, _ = _boot.zygote_options(folder, "space", None)
         json.dumps(made["env"]).encode("ascii")
         return made, json.loads(made["boot"])
 

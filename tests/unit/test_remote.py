@@ -68,7 +68,7 @@ def test_forms_of_the_decorator() -> None:
         (lambda: ray.remote(num_cpus=-1)(Plain._class), ValueError, "negative"),
         (lambda: recursive.options(max_calls=1), ValueError, "max_calls"),
         (lambda: Plain.options(nonsense=1), ValueError, "Invalid option keyword nonsense"),
-        (lambda: ray.method(), AssertionError, "must be applied using no arguments"),
+        (lambda: ray.method(1), AssertionError, "must be applied using no arguments"),
         (lambda: ray.method(nonsense=1)(len), AssertionError, "nonsense"),
         (lambda: recursive(1), TypeError, r"cannot be called directly.*recursive\.remote\(\)"),
         (lambda: Plain(1), TypeError, r"instantiated directly.*Plain\.remote\(\)"),

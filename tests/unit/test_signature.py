@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from thornback._signature import ANYTHING, Signature, signature_of
@@ -47,6 +47,8 @@ FUNCTIONS: list[Callable[..., Any]] = [
 ]
 
 
+# On a busy machine an example takes as long as it likes.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     function=st.sampled_from(FUNCTIONS),
     args=st.lists(st.integers(), max_size=5),

@@ -39,6 +39,12 @@ def test_codes(position: int, pair: tuple[str, type[exc.RayError]]) -> None:
     assert isinstance(system_error(position, "", {}), cls)
 
 
+def test_a_circle_of_waits() -> None:
+    error = system_error(codes.DEADLOCK, "f -> g -> f", {})
+    assert isinstance(error, exc.DeadlockError)
+    assert str(error) == "f -> g -> f"
+
+
 def test_codes_with_fields() -> None:
     error: Any = system_error(codes.OBJECT_LOST, "node n1 died", {"object": "ab", "owner": "h:1"})
     assert error.object_ref_hex == "ab"

@@ -77,6 +77,7 @@ class FakeNode:
             "preload": [],
             "alias": False,
             "namespace": "tests",
+            "lifetime": None,
             **boot,
         }
         self._count = 0
