@@ -12,7 +12,7 @@ HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
 
 PEERS: dict[str, tuple[str, ...]] = {
-    "ray": ("ray==2.60.0",),
+    "ray": ("ray==2.60.0", "dask==2026.8.0", "joblib==1.6.0", "pandas==2.3.3", "pyarrow==26.0.1"),
     "std": (),
     "joblib": ("joblib==1.6.0",),
     "dask": ("distributed==2026.8.0",),

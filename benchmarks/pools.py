@@ -6,9 +6,11 @@ import concurrent.futures
 import multiprocessing
 from typing import Any
 
+import dask_graph
 import harness
 
 _BATCH = 1000
+_GRAPH_TASKS = 10_000
 _ARGUMENT_BYTES = 1 << 20
 
 
@@ -74,7 +76,7 @@ class Actor:
 
 
 def measure_dask(bench: harness.Bench) -> None:
-    """Emit dask_sync, dask_async, dask_actor: Dask distributed, processes on this machine."""
+    """Emit the rows of Dask distributed: processes on this machine."""
     from dask.distributed import Client
 
     def one(client: Any) -> None:
@@ -91,6 +93,9 @@ def measure_dask(bench: harness.Bench) -> None:
         if bench.wants("dask_actor"):
             actor = client.submit(Actor, actor=True).result()
             bench.rate("dask_actor", lambda: actor.small_value().result())
+        if bench.wants("distributed_graph"):
+            nodes = dask_graph.graph(_GRAPH_TASKS)
+            bench.rate("distributed_graph", lambda: client.get(nodes, "sum"), _GRAPH_TASKS)
         bench.emit_memory("dask")
 
 

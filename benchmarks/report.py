@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from rows import FLOORS, GOALS, ROWS, SHARES, Goal
+from rows import BEFORE, FLOORS, GOALS, OURS, ROWS, SHARES, Goal
 
-OURS = "thornback"
 _DISTURBED = 0.1
+_KEPT = 0.9
 Sample = dict[str, Any]
 Floors = dict[str, list[float]]
 
@@ -189,6 +189,20 @@ def _against(results: Results, goals: list[Goal], show_peer_row: bool) -> str:
     return _table(["row", OURS, peer, "ratio", "must", "aim", "reached"], lines)
 
 
+def _before(results: Results) -> str:
+    """Return the table of rows that were also run on another build of ours."""
+    lines = []
+    for key, row in ROWS.items():
+        ours, before = results.stat(OURS, key), results.stat(BEFORE, key)
+        if ours is None or before is None or not ours.median or not before.median:
+            continue
+        ratio = ours.median / before.median
+        ratio = 1 / ratio if row.better == "less" else ratio
+        cells = [row.title, _stat_cell(ours, row.unit), _stat_cell(before, row.unit)]
+        lines.append([*cells, f"{ratio:.3g} x", "kept" if ratio >= _KEPT else "worse"])
+    return _table(["row", OURS, "before", "ratio", f"at least {_KEPT:g} x"], lines)
+
+
 def _floors(results: Results) -> str:
     lines = []
     for key, (title, unit) in FLOORS.items():
@@ -270,6 +284,8 @@ def markdown(facts: dict[str, Any], results: Results, goals: list[Goal] | None =
         parts.append("## Against Ray\n\n" + _against(results, against_ray, show_peer_row=False))
     if against_others:
         parts.append("## Against the others\n\n" + _against(results, against_others, True))
+    if BEFORE in results.engines():
+        parts.append("## Against the build before\n\n" + _before(results))
     parts += [
         "## Floors\n\n" + _floors(results),
         "## CPU time\n\n" + _cost(results),

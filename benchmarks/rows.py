@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+OURS = "thornback"
+# Thornback too, of another build: what the present one is compared with, see --before-python.
+BEFORE = "before"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -36,6 +40,7 @@ class Goal:
     must, aim : float or None, in the kind's own unit
     floor : str, key of the floor when kind is "floor"
     quick : bool, part of the quick run
+    new : bool, a build of before can't run it; see --before-python
     """
 
     row: str
@@ -46,6 +51,7 @@ class Goal:
     aim: float | None = None
     floor: str = ""
     quick: bool = True
+    new: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,29 @@ ROWS = {
             ("actor_n_n", "n:n actors async (2 callers, 2 actors)", "/s"),
             ("actor_1mb", "actor call with a 1 MB argument", "/s"),
         ),
+        *_rows(
+            "actor_concurrency",
+            ("actor_async_sync", "async actor, one call at a time", "/s"),
+            ("actor_async_async", "async actor, 1,000 calls at a time", "/s"),
+            ("actor_threaded_sync", "threaded actor, one call at a time", "/s"),
+            ("actor_threaded_async", "threaded actor, 1,000 calls at a time", "/s"),
+            ("named_lookup", "look-up of a named actor", "/s"),
+        ),
+        *_rows("generator_items", ("generator_items", "items of a streaming generator", "/s")),
+        *_rows("await_refs", ("await_1k", "`await` of 1,000 references of tasks", "/s")),
+        *_rows(
+            "many_values",
+            ("many_arguments", "5,000 arguments to one task (arguments)", "/s"),
+            ("many_returns", "2,000 results of one task (results)", "/s"),
+            ("get_list", "get of a list of 2,000 objects (objects)", "/s"),
+            ("get_holder", "get of an object that holds 2,000 references (references)", "/s"),
+        ),
+        *_rows(
+            "pool_map",
+            ("util_pool_map", "`util.multiprocessing.Pool.map(chunksize=1)` (items)", "/s"),
+        ),
+        *_rows("joblib_small", ("joblib_small", 'joblib, backend "ray" (batch_size=1)', "/s")),
+        *_rows("dask_graph", ("dask_graph", "Dask graph of 10,000 small tasks (tasks)", "/s")),
         *_rows("chain", ("chain_100", "chain of 100 dependent tasks (tasks)", "/s")),
         *_rows("wait_refs", ("wait_1k", "wait over 1,000 references (rounds)", "/s")),
         *_rows(
@@ -134,6 +163,7 @@ ROWS = {
             ("dask_sync", "Dask task sync", "/s"),
             ("dask_async", "Dask tasks async, 1,000 at a time", "/s"),
             ("dask_actor", "Dask actor sync", "/s"),
+            ("distributed_graph", "Dask distributed, the same graph (tasks)", "/s"),
         ),
     ]
 }
@@ -147,6 +177,20 @@ GOALS = [
     Goal("actor_sync", must=20, aim=50),
     Goal("actor_async", must=20, aim=50),
     Goal("actor_n_n", must=15, aim=40),
+    Goal("actor_async_sync", must=15, new=True),
+    Goal("actor_async_async", must=15, new=True),
+    Goal("actor_threaded_sync", must=15, new=True),
+    Goal("actor_threaded_async", must=15, new=True),
+    Goal("named_lookup", must=10, new=True),
+    Goal("generator_items", must=10, new=True),
+    Goal("await_1k", must=15, new=True),
+    Goal("many_arguments", must=8),
+    Goal("many_returns", must=5),
+    Goal("get_list", must=8),
+    Goal("get_holder", must=3),
+    Goal("util_pool_map", must=10, new=True),
+    Goal("joblib_small", must=5, new=True),
+    Goal("dask_graph", must=10, new=True),
     Goal("chain_100", must=25, aim=60),
     Goal("wait_1k", must=20, aim=60),
     Goal("put_small", must=60, aim=200),
@@ -174,6 +218,9 @@ GOALS = [
     Goal("task_sync", "dask", "dask_sync", must=100, quick=False),
     Goal("task_async", "dask", "dask_async", must=100, quick=False),
     Goal("actor_sync", "dask", "dask_actor", quick=False),
+    Goal("util_pool_map", "std", "pool_map", must=1, quick=False, new=True),
+    Goal("joblib_small", "joblib", "loky_async", must=1, quick=False, new=True),
+    Goal("dask_graph", "dask", "distributed_graph", must=10, quick=False, new=True),
 ]
 
 FLOORS = {
@@ -208,9 +255,9 @@ SHARES = [
 def wanted(engine: str, goals: list[Goal]) -> dict[str, list[str]]:
     """Return the rows that an engine has to run for these goals, by question, in order."""
     keys = [
-        goal.row if engine == "thornback" else goal.peer_row or goal.row
+        goal.row if engine in (OURS, BEFORE) else goal.peer_row or goal.row
         for goal in goals
-        if engine in ("thornback", goal.peer)
+        if engine in (OURS, goal.peer) or (engine == BEFORE and goal.peer == "ray" and not goal.new)
     ]
     questions: dict[str, list[str]] = {}
     for key in dict.fromkeys(keys):

@@ -46,7 +46,8 @@ class Job:
 
     def arguments(self, options: argparse.Namespace) -> list[str]:
         """Return the script's command line."""
-        command = [*self.questions, "--engine", self.engine, "--rows", ",".join(self.rows)]
+        engine = rows.OURS if self.engine == rows.BEFORE else self.engine
+        command = [*self.questions, "--engine", engine, "--rows", ",".join(self.rows)]
         command += ["--seconds", str(options.seconds), "--samples", str(options.samples)]
         return [*command, "--seed", str(options.seed), *(["--quick"] if options.quick else [])]
 
@@ -64,6 +65,12 @@ def _parse() -> argparse.Namespace:
     add("--peers", help="comma between them, of: " + ",".join(environments.PEERS))
     # Absolute, since the scripts run elsewhere; a link of an environment must not be resolved.
     add("--thornback-python", default=sys.executable, metavar="PATH", type=os.path.abspath)
+    add(
+        "--before-python",
+        metavar="PATH",
+        type=os.path.abspath,
+        help="an environment with another build of thornback, measured in the same run",
+    )
     add("--without-thornback", action="store_true", help="the peers alone")
     add("--venvs", type=Path, default=launch.HERE.parent / ".venvs", metavar="FOLDER")
     add("--write", action="store_true", help="write the files after a partial run too")
@@ -93,14 +100,18 @@ def _parse() -> argparse.Namespace:
 def _goals(options: argparse.Namespace) -> list[rows.Goal]:
     """Return the goals that this run answers.
 
-    A goal whose peer is left out stays when it is a limit on our own figure.
+    A goal whose peer is left out stays when it is a limit on our own figure, or when that is
+    compared with the build before.
     """
     return [
         goal
         for goal in rows.GOALS
         if (goal.quick or not options.quick)
         and (not options.rows or goal.row in options.rows)
-        and (goal.peer in options.peers or (goal.kind != "ratio" and goal.peer == "ray"))
+        and (
+            goal.peer in options.peers
+            or (goal.peer == "ray" and (goal.kind != "ratio" or options.before_python))
+        )
     ]
 
 
@@ -110,7 +121,8 @@ def _plan(options: argparse.Namespace, goals: list[rows.Goal]) -> list[Job]:
     The engine that goes first changes from repeat to repeat, so that none always meets
     the machine as the other left it.
     """
-    engines = [*([] if options.without_thornback else [report.OURS]), *options.peers]
+    ours = [] if options.without_thornback else [rows.OURS]
+    engines = [*ours, *([rows.BEFORE] if options.before_python else []), *options.peers]
     jobs = []
     for repeat in range(options.repeats):
         turn = engines[repeat % len(engines) :] + engines[: repeat % len(engines)]
@@ -159,7 +171,8 @@ def _carry_out(
         if not outcome.failure and (lost := set(job.rows) - {s["row"] for s in outcome.samples}):
             outcome.failure = f"no sample of {', '.join(sorted(lost))}"
         if outcome.failure:
-            failures.append(about | {"reason": outcome.failure, "tail": outcome.tail})
+            tail = outcome.tail.replace(str(options.venvs), ".venvs")  # a path of this machine
+            failures.append(about | {"reason": outcome.failure, "tail": tail})
         if outcome.leftovers:
             text = f"{outcome.leftovers} processes were left and had to be killed"
             failures.append(about | {"reason": text, "leftovers": outcome.leftovers})
@@ -192,11 +205,13 @@ def main() -> int:
     options = _parse()
     goals = _goals(options)
     launch.adopt_orphans()
-    pythons = {} if options.without_thornback else {report.OURS: options.thornback_python}
+    pythons = {} if options.without_thornback else {rows.OURS: options.thornback_python}
+    if options.before_python:
+        pythons[rows.BEFORE] = options.before_python
     for peer in options.peers:
         pythons[peer] = environments.make(peer, options.venvs, options.thornback_python)
     versions = {engine: environments.versions(path) for engine, path in pythons.items()}
-    if "numpy" not in versions.get(report.OURS, {"numpy": ""}):
+    if "numpy" not in versions.get(rows.OURS, {"numpy": ""}):
         print(
             f"error: {options.thornback_python} has no numpy, which the large objects are made "
             f"of: install {environments.REQUIREMENTS.name} there",
@@ -237,7 +252,7 @@ def main() -> int:
     if report.disturbed(facts):
         print("other programs were busy: these figures are not worth keeping", file=sys.stderr)
     # What a peer leaves behind is told, but is not our failure.
-    return int(any(f["engine"] == report.OURS or "leftovers" not in f for f in failures))
+    return int(any(f["engine"] == rows.OURS or "leftovers" not in f for f in failures))
 
 
 def _shown(arguments: list[str]) -> list[str]:
@@ -245,7 +260,7 @@ def _shown(arguments: list[str]) -> list[str]:
     shown, skip = [], False
     for argument in arguments:
         name = argument.split("=")[0]
-        if skip or name in ("--thornback-python", "--venvs", "--out"):
+        if skip or name in ("--thornback-python", "--before-python", "--venvs", "--out"):
             skip = not skip and "=" not in argument
             continue
         shown.append(argument)
