@@ -125,6 +125,9 @@ def test_force_is_refused_for_calls(tmp_path: Path) -> None:
         ray.cancel(ref, force=True)
     ray.cancel(ref)
     assert_cancelled(ref)
+    with pytest.raises(ValueError, match=r"^force=True is not supported for actor tasks\.$"):
+        ray.cancel(ref, force=True)
+    ray.cancel(ref)
 
 
 def test_call_is_cancelled_with_the_task_that_made_it(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ type actor struct {
 func (m *Machine) newActor(th slab.Handle, t *task, s *Submission) *actor {
 	h := slab.Handle(s.Rets[0])
 	o := m.objects.At(h.Slot())
-	o.isActor = true
+	o.kind = anActor
 	t.actor = h.Slot() + 1
 	a := &actor{
 		object: h, create: th, template: s.Template, worker: Driver, groups: newGroups(s.Template.Limits, m.windowMore),
@@ -84,9 +84,9 @@ func (m *Machine) actorUnheld(h slab.Handle) {
 // actorGone forgets an actor that is dead and that nobody holds.
 func (m *Machine) actorGone(a *actor) {
 	o, ok := m.objects.Get(a.object)
-	if ok && o.isActor && a.state == dead && o.refs == 0 && o.task == 0 {
+	if ok && o.kind == anActor && a.state == dead && o.refs == 0 && o.task == 0 {
 		m.bury(a)
-		o.isActor = false
+		o.kind = 0
 		delete(m.actors, a.object.Slot())
 		m.letGo(a.object)
 	}
@@ -113,7 +113,7 @@ func (m *Machine) ActorInfo(h uint64) (ActorInfo, error) {
 		return ActorInfo{}, fmt.Errorf("%w: actor %x", ErrStale, h)
 	}
 	a := m.actors[slab.Handle(h).Slot()]
-	if !o.isActor || a == nil {
+	if o.kind != anActor || a == nil {
 		return ActorInfo{}, fmt.Errorf("%w: %x", ErrNoActor, h)
 	}
 	pending := a.calls.len() + len(a.pending)

@@ -43,6 +43,9 @@ func (m *Machine) Cancel(h uint64, c Cancellation) error {
 	if !ok {
 		return fmt.Errorf("%w: object %x", ErrStale, h)
 	}
+	if o.kind == ofCall && c.Force { // whether or not it has ended
+		return ErrForceActor
+	}
 	if o.task == 0 {
 		return nil
 	}
@@ -50,8 +53,6 @@ func (m *Machine) Cancel(h uint64, c Cancellation) error {
 	switch tmpl := m.templates[t.template]; {
 	case tmpl.Type == wire.TaskCreate:
 		return nil // an actor is ended by Kill, or when nobody has a handle
-	case tmpl.Type == wire.TaskMethod && c.Force:
-		return ErrForceActor
 	case c.Restart && tmpl.Type != wire.TaskMethod:
 		return ErrRestartTask
 	case c.Restart && !m.mayRestart(m.actors[t.actor-1]):

@@ -86,7 +86,7 @@ func (c *check) objects() {
 		if o.state == Unknown {
 			c.empty++
 		}
-		if o.refs <= 0 && o.lineage == 0 && o.task == 0 && !(o.isActor && m.actors[h.Slot()] != nil) {
+		if o.refs <= 0 && o.lineage == 0 && o.task == 0 && !(o.kind == anActor && m.actors[h.Slot()] != nil) {
 			c.bad("object %x has no holder and nobody makes it", uint64(h))
 		}
 		if (o.task != 0) != (o.state == Pending && !o.granted && o.where != whereStream && o.where != whereScope) {
@@ -202,7 +202,7 @@ func (c *check) workers() {
 func (c *check) actors() {
 	for slot, a := range c.m.actors {
 		o, ok := c.m.objects.Get(a.object)
-		if !ok || a.object.Slot() != slot || !o.isActor {
+		if !ok || a.object.Slot() != slot || o.kind != anActor {
 			c.bad("actor %x has no object", uint64(a.object))
 		}
 		if a.template.Detached && !a.struck {

@@ -83,7 +83,7 @@ func (e *explainer) object(h uint64, depth int) Explanation {
 	switch {
 	case !ok:
 		x.Reason = IsUnknown
-	case o.isActor && e.m.actors[slab.Handle(h).Slot()] != nil:
+	case o.kind == anActor && e.m.actors[slab.Handle(h).Slot()] != nil:
 		return e.actor(h, e.m.actors[slab.Handle(h).Slot()], depth)
 	case o.where == whereStream && o.state == Pending:
 		st := e.m.streams[slab.Handle(h).Slot()]

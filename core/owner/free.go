@@ -21,7 +21,7 @@ func (m *Machine) FreeByHand(h uint64) error {
 	switch {
 	case !ok:
 		return fmt.Errorf("%w: %x", ErrStale, h)
-	case o.isActor || o.state != Ready:
+	case o.kind == anActor || o.state != Ready:
 		return nil
 	}
 	blob := wire.SysErr(wire.ErrObjectFreed, map[string]string{"object": fmt.Sprintf("%016x", h)})

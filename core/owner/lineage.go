@@ -108,9 +108,9 @@ func (m *Machine) releaseArgument(at []byte) {
 	h := binary.LittleEndian.Uint64(at)
 	o, ok := m.objects.Get(slab.Handle(h))
 	switch {
-	case !ok || o.where == wire.WhereInline && o.inner == 0 && o.state == Ready && !o.isActor:
+	case !ok || o.where == wire.WhereInline && o.inner == 0 && o.state == Ready && o.kind != anActor:
 		return // stays held
-	case o.isActor || o.where == whereStream: // what runs again finds it gone, if it is
+	case o.kind == anActor || o.where == whereStream: // what runs again finds it gone, if it is
 		putHandle(at, released)
 		m.unhold(h, 1)
 		return
@@ -194,7 +194,7 @@ func (m *Machine) Lose(h uint64) error {
 	switch {
 	case !ok:
 		return fmt.Errorf("%w: %x", ErrStale, h)
-	case o.state != Ready || o.where != wire.WhereStore || o.isActor:
+	case o.state != Ready || o.where != wire.WhereStore || o.kind == anActor:
 		return fmt.Errorf("owner: object %x is not in the store", h)
 	}
 	var wait []slab.Handle // tasks that counted it as there, each as often as they have it

@@ -121,7 +121,7 @@ func (m *Machine) ObjectPage(n int, f func(*ObjectRow)) bool {
 			return
 		}
 		row = ObjectRow{
-			Handle: uint64(h), Bytes: int64(o.length), Stored: o.where == wire.WhereStore, Actor: o.isActor, Refs: o.refs,
+			Handle: uint64(h), Bytes: int64(o.length), Stored: o.where == wire.WhereStore, Actor: o.kind == anActor, Refs: o.refs,
 			Workers: row.Workers[:0], Site: m.siteOf(h),
 		}
 		if o.state == Pending {

@@ -25,7 +25,7 @@ type object struct {
 	state   State
 	where   uint8 // wire.Where*, when ready; whereStream, whereScope
 	granted bool  // given to a worker, not yet used
-	isActor bool
+	kind    objectKind
 	links   uint32 // list of who waits for it: slot+1 in Machine.links
 	inner   uint32 // list of the objects it contains: slot+1
 	task    uint32 // slot+1 of the task that makes it
@@ -34,6 +34,13 @@ type object struct {
 	lineage uint32 // kept tasks that have it as an argument without holding it
 	maker   uint32 // slot+1 of the kept task that made it, or maker*; 0: unknown
 }
+
+type objectKind uint8
+
+const (
+	anActor objectKind = 1 + iota
+	ofCall             // a result of a call of an actor, even when that has ended
+)
 
 // link is an element of a list in Machine.links.
 type link struct {
@@ -169,7 +176,7 @@ func (m *Machine) letGoOne(h slab.Handle) {
 		return
 	}
 	switch {
-	case o.isActor:
+	case o.kind == anActor:
 		m.actorUnheld(h) // comes back here, as no actor's object, when the process is gone
 	case o.where == whereStream:
 		m.streamUnheld(h, o)

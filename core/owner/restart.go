@@ -218,7 +218,7 @@ func (m *Machine) Kill(h uint64, again bool) error {
 		return fmt.Errorf("%w: actor %x", ErrStale, h)
 	}
 	a := m.actors[slab.Handle(h).Slot()]
-	if !o.isActor || a == nil {
+	if o.kind != anActor || a == nil {
 		return fmt.Errorf("%w: %x", ErrNoActor, h)
 	}
 	if a.state >= ending {

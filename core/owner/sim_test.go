@@ -82,6 +82,7 @@ type sim struct {
 	lastJob   uint64
 	creations map[uint64]*job // by the actor's handle
 	pure      map[uint64]bool
+	ofCall    map[uint64]bool
 	inner     map[string][]uint64 // references in a value, by its content
 	extents   map[uint64]string   // content by offset
 	lastValue uint64
@@ -116,7 +117,7 @@ type driverWait struct {
 func newSim(seed uint64) *sim {
 	s := &sim{
 		watches: simWatches{open: map[uint64]bool{}}, scopes: simScopes{used: seed%4 == 3},
-		rng: rand.New(rand.NewPCG(seed, 0x7468)), jobs: map[uint64]*job{}, creations: map[uint64]*job{}, pure: map[uint64]bool{},
+		rng: rand.New(rand.NewPCG(seed, 0x7468)), jobs: map[uint64]*job{}, creations: map[uint64]*job{}, pure: map[uint64]bool{}, ofCall: map[uint64]bool{},
 		inner: map[string][]uint64{}, extents: map[uint64]string{}, driver: map[uint64]int64{}, seq: map[[2]uint64]int{},
 	}
 	s.crews = s.rng.IntN(3) == 0

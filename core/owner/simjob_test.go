@@ -142,12 +142,18 @@ func (s *sim) forget(j *job) {
 // register notes what the returns of a job are.
 func (s *sim) register(j *job) {
 	for _, h := range j.rets {
-		s.pure[h] = j.pure && j.tmpl.Type == wire.TaskPlain
-		delete(s.creations, h)
+		s.made(h, j)
 	}
 	if j.tmpl.Type == wire.TaskCreate {
 		s.creations[j.rets[0]] = j
 	}
+}
+
+// made notes that an object is a result, or an item, of a job.
+func (s *sim) made(h uint64, j *job) {
+	s.pure[h] = j.pure && j.tmpl.Type == wire.TaskPlain
+	s.ofCall[h] = j.tmpl.Type == wire.TaskMethod
+	delete(s.creations, h)
 }
 
 func (s *sim) accepted(j *job) { s.open = append(s.open, j) }

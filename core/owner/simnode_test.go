@@ -360,14 +360,14 @@ func (s *sim) cancel() {
 	}
 	err := s.m.Cancel(h, c)
 	switch {
+	case c.Force && s.ofCall[h]:
+		if !errors.Is(err, ErrForceActor) {
+			s.fail("forced cancel of an actor's call: %v", err)
+		}
 	case state == Pending && i < 0: // it is being computed again
 	case state != Pending:
 		if err != nil {
 			s.fail("cancel of an object that is there: %w", err)
-		}
-	case c.Force && s.open[i].tmpl.Type == wire.TaskMethod:
-		if !errors.Is(err, ErrForceActor) {
-			s.fail("forced cancel of an actor's call: %v", err)
 		}
 	case never:
 		if !errors.Is(err, ErrRestartNever) {

@@ -106,8 +106,7 @@ func (s *sim) judgeItems(c *consumer, items []uint64) {
 			s.fail("job %d: item %d is %q", c.job.id, c.taken, text)
 		}
 		c.taken++
-		s.pure[h] = c.job.pure && c.job.tmpl.Type == wire.TaskPlain
-		delete(s.creations, h)
+		s.made(h, c.job)
 	}
 }
 
@@ -133,8 +132,7 @@ func (s *sim) take() {
 		s.keep(h)
 	}
 	if n == 0 {
-		s.pure[next] = c.job.pure && c.job.tmpl.Type == wire.TaskPlain
-		delete(s.creations, next)
+		s.made(next, c.job)
 		s.keep(next)
 	}
 	if ended && !c.job.ended { // checkJobs has not seen it yet
@@ -173,8 +171,7 @@ func (w *simWorker) take(f *frame) {
 		if n > 0 {
 			got = got[:n]
 		} else {
-			s.pure[next] = c.job.pure && c.job.tmpl.Type == wire.TaskPlain
-			delete(s.creations, next)
+			s.made(next, c.job)
 		}
 		s.reply(w.id, reply{items: got, task: f.task})
 	})

@@ -22,6 +22,7 @@ var endFields = map[string]string{"message": "the generator has no more items"}
 type stream struct {
 	object  slab.Handle // the stream's own
 	task    slab.Handle // the generator; 0 when it has ended
+	kind    objectKind  // of its items
 	items   fifo        // not taken yet; the last is what comes next, or the end
 	made    uint64      // items yielded; what a later attempt yields below that is the same again
 	taken   uint64
@@ -44,7 +45,10 @@ func (m *Machine) newStream(th slab.Handle, s *Submission) {
 		m.usedGrant(s.From, o)
 	}
 	o.where = whereStream
-	st := &stream{object: slab.Handle(*h), task: th, window: s.Template.Window}
+	if s.Template.Type == wire.TaskMethod {
+		o.kind = ofCall
+	}
+	st := &stream{object: slab.Handle(*h), task: th, kind: o.kind, window: s.Template.Window}
 	m.extend(st)
 	m.streams[st.object.Slot()] = st
 	m.producing[th] = st
@@ -54,7 +58,7 @@ func (m *Machine) newStream(th slab.Handle, s *Submission) {
 func (m *Machine) extend(st *stream) {
 	h, o := m.objects.Take()
 	o.refs = 1
-	o.task = st.task.Slot() + 1
+	o.task, o.kind = st.task.Slot()+1, st.kind
 	m.SetSite(uint64(h), m.siteOf(st.object))
 	st.items.push(h)
 }

@@ -241,6 +241,9 @@ func (m *Machine) writeReturns(b []byte, th slab.Handle, s *Submission) []byte {
 			m.usedGrant(s.From, o)
 		}
 		o.task = th.Slot() + 1
+		if s.Template.Type == wire.TaskMethod {
+			o.kind = ofCall
+		}
 		m.SetSite(s.Rets[i], s.Site)
 		b = putHandle(b, s.Rets[i])
 	}
