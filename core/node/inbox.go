@@ -248,7 +248,8 @@ func (n *Node) applyDeltas(id owner.WorkerID, deltas []Delta) {
 }
 
 func (n *Node) onSubmit(w *worker, r *wire.Reader) error {
-	s := owner.Submission{From: w.id, Actor: r.U64(), Caller: r.U64()}
+	s := &n.submission
+	*s = owner.Submission{From: w.id, Actor: r.U64(), Caller: r.U64(), Rets: s.Rets[:0], Deps: s.Deps[:0], Holds: s.Holds[:0]}
 	tid, returns, deps, holds, args := r.U32(), r.U32(), r.U32(), r.U32(), r.U32()
 	flags := r.U32()
 	s.Site = uint16(flags >> wire.SubmitSite)
@@ -259,9 +260,9 @@ func (n *Node) onSubmit(w *worker, r *wire.Reader) error {
 	if returns > returnsMax {
 		return fmt.Errorf("%w: SUBMIT with %d returns", errMessage, returns)
 	}
-	s.Rets = r.U64s(nil, returns)
-	s.Deps = r.U64s(nil, deps)
-	s.Holds = r.U64s(nil, holds)
+	s.Rets = r.U64s(s.Rets, returns)
+	s.Deps = r.U64s(s.Deps, deps)
+	s.Holds = r.U64s(s.Holds, holds)
 	s.Args = r.Bytes(int(args))
 	t, ok := n.m.Template(tid)
 	if r.Failed() || !ok {
@@ -274,10 +275,10 @@ func (n *Node) onSubmit(w *worker, r *wire.Reader) error {
 	if t.Lacks != "" {
 		n.warnInfeasible(t)
 	}
-	if err := n.m.Submit(&s); err != nil {
+	if err := n.m.Submit(s); err != nil {
 		n.m.RefuseFrom(w.id, s.Rets, err)
 	} else if flags&wire.SubmitInterrupted == 0 {
-		n.m.CancelLate(&s)
+		n.m.CancelLate(s)
 	}
 	n.regrant(w)
 	return nil
@@ -378,14 +379,6 @@ func (n *Node) onRequest(w *worker, kind uint16, r *wire.Reader) error {
 	return nil
 }
 
-func (n *Node) replyControl(w *worker, request uint32, answer []byte, code int32, err error) {
-	if err != nil {
-		n.replyError(w, request, code, err.Error())
-	} else {
-		n.reply(w, request, wire.OK, answer)
-	}
-}
-
 // onGrant gives a worker handles beyond the usual, for a submission with many returns.
 func (n *Node) onGrant(w *worker, request uint32, text []byte) error {
 	var q struct {
@@ -411,7 +404,8 @@ func (n *Node) onAsk(w *worker, kind uint16, request uint32, task uint64, r *wir
 	if kind == wire.ReqWait {
 		r.U32()
 	}
-	a.Handles = r.U64s(nil, count)
+	n.handles = r.U64s(n.handles[:0], count)
+	a.Handles = n.handles
 	if r.Failed() {
 		return fmt.Errorf("%w: GET or WAIT", errMessage)
 	}
@@ -437,11 +431,11 @@ func (n *Node) onAlloc(w *worker, request uint32, bytes uint64) {
 			return
 		}
 		w.spans[e.Offset] = struct{}{}
-		b := make([]byte, wire.SpanBytes)
-		out := wire.NewWriter(b)
+		b := n.newReply(wire.SpanBytes)
+		out := wire.NewWriter(b[wire.ReplyBytes:])
 		out.U64(e.Offset)
 		out.U64(e.Length)
-		n.reply(w, request, wire.OK, b)
+		n.finishReply(w, request, wire.OK, b)
 	}
 	if e.Fresh == 0 {
 		answer()
@@ -462,15 +456,4 @@ func (n *Node) onAlloc(w *worker, request uint32, bytes uint64) {
 			}
 		})
 	})
-}
-
-func (n *Node) replyNumber(w *worker, request, number uint32, err error) {
-	if err != nil {
-		n.replyError(w, request, wire.EInval, err.Error())
-		return
-	}
-	b := make([]byte, 4)
-	out := wire.NewWriter(b)
-	out.U32(number)
-	n.reply(w, request, wire.OK, b)
 }

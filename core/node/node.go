@@ -73,6 +73,9 @@ type Node struct {
 	askerTask   uint64                   // the task that asks, 0: the driver, or a thread outside any
 	unsent      int                      // workers whose replies wait for room
 	outcome     owner.Outcome            // scratch of the reader
+	submission  owner.Submission         // the same
+	handles     []uint64                 // the same
+	payload     []byte                   // scratch of what is sent
 	outputLost  bool                     // it was said that what workers print can't be written
 	begun       bool
 	submits     uint64

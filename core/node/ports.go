@@ -23,12 +23,6 @@ const (
 	waiterAsleep = 3
 )
 
-// pendingReply waits for room in a worker's reply ring.
-type pendingReply struct {
-	kind, flags uint16
-	payload     []byte
-}
-
 // Send implements owner.Ports. Preconditions (of all methods in this file): n.mu held.
 func (n *Node) Send(id owner.WorkerID, t *owner.TaskMessage) (uint64, error) {
 	w := n.workerAt(id)
@@ -222,111 +216,6 @@ func (n *Node) TakeBack(id owner.WorkerID, pos uint64) bool {
 func (n *Node) Started(id owner.WorkerID, pos uint64) bool {
 	w := n.workerAt(id)
 	return w == nil || w.task.Started(pos)
-}
-
-// Reply sends the answer to a request, through the arena when it is large, later when the ring is full.
-func (n *Node) reply(w *worker, request uint32, status int32, payload []byte) {
-	b := make([]byte, wire.ReplyBytes+len(payload))
-	binary.LittleEndian.PutUint32(b, request)
-	binary.LittleEndian.PutUint32(b[4:], uint32(status))
-	copy(b[wire.ReplyBytes:], payload)
-	if len(b) <= payloadMax {
-		n.sendReply(w, pendingReply{wire.MsgReply, 0, b})
-		return
-	}
-	s, mem, err := n.indirect(len(b))
-	if err != nil {
-		n.replyError(w, request, wire.EFull, err.Error())
-		return
-	}
-	copy(mem, b)
-	w.spans[s.offset] = struct{}{}
-	sp := make([]byte, wire.SpanBytes)
-	binary.LittleEndian.PutUint64(sp, s.offset)
-	binary.LittleEndian.PutUint64(sp[8:], s.length)
-	n.sendReply(w, pendingReply{wire.MsgReply, wire.RecordIndirect, sp})
-}
-
-func (n *Node) sendReply(w *worker, r pendingReply) {
-	if len(w.replies) == 0 {
-		n.unsent++
-	}
-	w.replies = append(w.replies, r)
-	n.flushReplies(w)
-}
-
-// flushReplies writes what there is room for.
-func (n *Node) flushReplies(w *worker) {
-	for len(w.replies) > 0 {
-		r := w.replies[0]
-		b := w.reply.Begin(len(r.payload))
-		if b == nil {
-			break
-		}
-		copy(b, r.payload)
-		w.reply.Commit(r.kind, r.flags)
-		if r.kind == wire.MsgCancel && r.payload[8]&wire.CancelInterrupt != 0 {
-			n.poke(w)
-		}
-		w.replies = w.replies[1:]
-		n.ring(w)
-	}
-	if len(w.replies) == 0 {
-		w.replies = nil
-		n.unsent--
-	}
-}
-
-func (n *Node) replyError(w *worker, request uint32, status int32, text string) {
-	n.reply(w, request, status, jsonText(map[string]any{"message": text}))
-}
-
-// ReplyValues implements owner.Ports.
-func (n *Node) ReplyValues(id owner.WorkerID, request uint32, first int, values []wire.Value) {
-	w := n.workerAt(id)
-	if w == nil {
-		return
-	}
-	size := 8
-	for _, v := range values {
-		size += v.Size()
-	}
-	b := make([]byte, size)
-	out := wire.NewWriter(b)
-	out.U32(uint32(len(values)))
-	out.U32(uint32(first))
-	for _, v := range values {
-		out.Value(v)
-	}
-	n.reply(w, request, wire.OK, b)
-}
-
-// ReplyReady implements owner.Ports.
-func (n *Node) ReplyReady(id owner.WorkerID, request uint32, ready []byte) {
-	w := n.workerAt(id)
-	if w == nil {
-		return
-	}
-	b := make([]byte, 8, 8+len(ready))
-	binary.LittleEndian.PutUint32(b, uint32(len(ready)))
-	n.reply(w, request, wire.OK, append(b, ready...))
-}
-
-// ReplyError implements owner.Ports.
-func (n *Node) ReplyError(id owner.WorkerID, request uint32, status int32, text string) {
-	if w := n.workerAt(id); w != nil {
-		n.replyError(w, request, status, text)
-	}
-}
-
-// grant gives a worker handles for what it will create.
-func (n *Node) grant(w *worker) {
-	hs := n.m.Grant(w.id, grantSize)
-	b := make([]byte, 0, 8*len(hs))
-	for _, h := range hs {
-		b = binary.LittleEndian.AppendUint64(b, h)
-	}
-	n.sendReply(w, pendingReply{wire.MsgGrant, 0, b})
 }
 
 // Exit implements owner.Ports: a worker that does not leave in time is killed.

@@ -40,15 +40,15 @@ func (n *Node) onNext(w *worker, request uint32, r *wire.Reader) error {
 		n.replyError(w, request, CodeOf(err), err.Error())
 		return nil
 	}
-	b := make([]byte, 16+8*count)
-	out := wire.NewWriter(b)
+	b := n.newReply(16 + 8*count)
+	out := wire.NewWriter(b[wire.ReplyBytes:])
 	out.U32(uint32(count))
 	out.U32(flag(ended))
 	out.U64(next)
 	for _, h := range items[:count] {
 		out.U64(h)
 	}
-	n.reply(w, request, wire.OK, b)
+	n.finishReply(w, request, wire.OK, b)
 	return nil
 }
 

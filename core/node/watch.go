@@ -8,6 +8,9 @@ import (
 	"thornback/core/wire"
 )
 
+// readyRefsKept is how large a buffer for READYREF a worker keeps between two of them.
+const readyRefsKept = 4096
+
 // onWatch notes objects of which a worker wants to be told when they are ready.
 func (n *Node) onWatch(w *worker, r *wire.Reader) error {
 	if r.Rest() == 0 || r.Rest()%8 != 0 {
@@ -61,7 +64,9 @@ func (n *Node) FailAwaited(id owner.WorkerID, h uint64, blob []byte) {
 func (n *Node) sendReadyRefs(w *worker) {
 	if len(w.readyRefs) > 0 {
 		n.sendReply(w, pendingReply{wire.MsgReadyRef, 0, w.readyRefs})
-		w.readyRefs = nil
+		if w.readyRefs = w.readyRefs[:0]; cap(w.readyRefs) > readyRefsKept {
+			w.readyRefs = nil
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package owner
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"thornback/core/resources"
@@ -34,7 +35,7 @@ func quiet(t *testing.T, workers int) *sim {
 func TestHostileSubmissions(t *testing.T) {
 	t.Parallel()
 	s := quiet(t, 2)
-	mine, other := s.m.Grant(0, 4), s.m.Grant(1, 4)
+	mine, other := slices.Clone(s.m.Grant(0, 4)), slices.Clone(s.m.Grant(1, 4))
 	plain, create, method := s.templates[1], s.templates[5], s.templates[7]
 	for name, sub := range map[string]Submission{
 		"a creation without a return":   {Template: create},
@@ -149,7 +150,7 @@ func TestHostileAsks(t *testing.T) {
 	t.Parallel()
 	s := quiet(t, 1)
 	w := s.workers[0]
-	mine := s.m.Grant(0, 2)
+	mine := slices.Clone(s.m.Grant(0, 2))
 	s.m.Ask(0, Ask{Kind: wire.ReqWait, Request: 1, Handles: []uint64{99 << 32}, Need: 1})
 	if len(w.replies) != 1 {
 		t.Fatal("a wait for what is gone waits for ever")

@@ -64,8 +64,10 @@ type Machine struct {
 	buried     []ActorRow // dead actors that nobody holds any more, the newest buriedMax
 	serials    []uint32   // of processes, by worker
 	unseen     unseen
-	windowMore int      // calls of a group that are sent beyond twice those that run at a time
-	sites      []uint16 // places in the program that objects were created at, by their slots
+	windowMore int          // calls of a group that are sent beyond twice those that run at a time
+	values     []wire.Value // scratch of answer
+	grants     []uint64     // scratch of Grant
+	sites      []uint16     // places in the program that objects were created at, by their slots
 }
 
 // New returns a machine over the node's resources; pool workers are limited to workersMax.

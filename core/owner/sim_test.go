@@ -386,7 +386,7 @@ func (s *sim) arrive() {
 // regrant keeps a worker in handles.
 func (s *sim) regrant(w *simWorker) {
 	if s.m.Granted(w.id) < 4 {
-		w.replies = append(w.replies, reply{granted: s.m.Grant(w.id, 4)})
+		w.replies = append(w.replies, reply{granted: slices.Clone(s.m.Grant(w.id, 4))})
 	}
 }
 

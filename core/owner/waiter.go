@@ -45,7 +45,8 @@ func (m *Machine) WaitBegin(handles []uint64, need int, failFast bool, scope uin
 			return 0, nil, ErrStale
 		}
 	}
-	w := m.driverWaiter(handles)
+	w := m.newWaiter(handles)
+	w.worker = Driver
 	w.need, w.failFast = need, failFast
 	if scope != 0 {
 		w.scope = m.scopeOfWait(scope, 0, handles)
@@ -80,21 +81,21 @@ func (m *Machine) WaitEnd(id uint64) {
 	}
 }
 
-// What is kept of the driver's waiters for the next ones: without it, each get would be work for the garbage collector.
+// What is kept of waiters for the next ones: without it, each get would be work for the garbage collector.
 const (
 	restedMax        = 64
 	restedHandlesMax = 1024
 )
 
-// driverWaiter returns a waiter of the driver, for copies of the handles.
-func (m *Machine) driverWaiter(handles []uint64) *waiter {
+// newWaiter returns a waiter for copies of the handles.
+func (m *Machine) newWaiter(handles []uint64) *waiter {
 	n := len(m.rested)
 	if n == 0 {
-		return &waiter{handles: append([]uint64(nil), handles...), worker: Driver}
+		return &waiter{handles: append([]uint64(nil), handles...)}
 	}
 	w := m.rested[n-1]
 	m.rested = m.rested[:n-1]
-	*w = waiter{handles: append(w.handles[:0], handles...), worker: Driver}
+	*w = waiter{handles: append(w.handles[:0], handles...)}
 	return w
 }
 
@@ -180,6 +181,7 @@ func (m *Machine) waiterHit(id uint64, failed bool) {
 		delete(ws.waits, w.request)
 	}
 	m.forget(w)
+	m.rest(w)
 }
 
 // forget removes a waiter and its links, so that waiting again and again for a slow object leaves nothing behind.
@@ -236,7 +238,6 @@ func (m *Machine) Ask(id WorkerID, a Ask) {
 	if ws == nil {
 		return
 	}
-	w := &waiter{handles: a.Handles, need: a.Need, failFast: a.FailFast, worker: id, request: a.Request, kind: a.Kind, task: a.Task, timed: a.Timed}
 	if a.Kind == wire.ReqGet {
 		for _, h := range a.Handles {
 			if m.stateOf(h) == Unknown {
@@ -249,12 +250,16 @@ func (m *Machine) Ask(id WorkerID, a Ask) {
 		m.ports.ReplyError(id, a.Request, wire.EInval, "request number in use")
 		return
 	}
+	if a.Now && a.Kind == wire.ReqGet && m.missing(a.Handles) {
+		m.ports.ReplyError(id, a.Request, wire.ETimeout, "not ready")
+		return
+	}
+	w := m.newWaiter(a.Handles)
+	w.worker, w.request, w.kind, w.task = id, a.Request, a.Kind, a.Task
+	w.need, w.failFast, w.timed = a.Need, a.FailFast, a.Timed
 	if a.Now {
-		if a.Kind == wire.ReqGet && m.missing(a.Handles) {
-			m.ports.ReplyError(id, a.Request, wire.ETimeout, "not ready")
-			return
-		}
 		m.answer(w)
+		m.rest(w)
 		return
 	}
 	if m.scopes.live > 0 && a.Task != 0 {
@@ -262,11 +267,13 @@ func (m *Machine) Ask(id WorkerID, a Ask) {
 	}
 	if !m.await(w) {
 		m.answer(w)
+		m.rest(w)
 		return
 	}
 	if w.scope != nil && w.scope.over {
 		m.replyOver(w)
 		m.forget(w)
+		m.rest(w)
 		return
 	}
 	ws.waits[a.Request] = w.id
@@ -291,6 +298,7 @@ func (m *Machine) Dropped(id WorkerID, request uint32) {
 	if w := m.waiter(ws.waits[request]); w != nil {
 		delete(ws.waits, request)
 		m.forget(w)
+		m.rest(w)
 	}
 }
 
@@ -327,15 +335,22 @@ func (m *Machine) answer(w *waiter) {
 			}
 		}
 	}
-	values := make([]wire.Value, len(w.handles))
-	for i, h := range w.handles {
-		var s State
-		if s, values[i] = m.Look(h); s == Failed {
+	m.values = m.values[:0]
+	for _, h := range w.handles {
+		s, v := m.Look(h)
+		if s == Failed {
 			m.Saw(h)
 		}
-		if values[i].Where == wire.WhereStore {
+		if v.Where == wire.WhereStore {
 			m.holdFor(w.worker, h, 1)
 		}
+		m.values = append(m.values, v)
 	}
-	m.ports.ReplyValues(w.worker, w.request, 0, values)
+	m.ports.ReplyValues(w.worker, w.request, 0, m.values)
+	if cap(m.values) > valuesKept {
+		m.values = nil
+	}
 }
+
+// valuesKept is how many values of an answer there is kept room for.
+const valuesKept = 4096

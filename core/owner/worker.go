@@ -116,21 +116,21 @@ func (m *Machine) WorkerFailed() {
 	m.moved = true
 }
 
-// Grant gives a worker n handles for what it will create; it holds each once.
+// Grant gives a worker n handles for what it will create; it holds each once. They are valid until the next call.
 func (m *Machine) Grant(id WorkerID, n int) []uint64 {
 	ws := m.workers[id]
 	if ws == nil {
 		return nil
 	}
-	hs := make([]uint64, n)
-	for i := range hs {
+	m.grants = m.grants[:0]
+	for range n {
 		h, o := m.objects.Take()
 		o.refs, o.granted = 1, true
 		ws.holds[uint64(h)] = 1
-		hs[i] = uint64(h)
+		m.grants = append(m.grants, uint64(h))
 	}
 	ws.granted += n
-	return hs
+	return m.grants
 }
 
 func (m *Machine) usedGrant(id WorkerID, o *object) {

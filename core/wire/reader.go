@@ -1,6 +1,9 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Reader takes a message apart. The first read past the end, or bad count, makes it fail; from then on it gives zeros,
 // so that a caller checks Failed once, at the end. Byte slices alias the message.
@@ -69,7 +72,9 @@ func (r *Reader) Count(n uint32, size int) int {
 
 // U64s reads n integers into dst, appending.
 func (r *Reader) U64s(dst []uint64, n uint32) []uint64 {
-	for range r.Count(n, 8) {
+	count := r.Count(n, 8)
+	dst = slices.Grow(dst, count)
+	for range count {
 		dst = append(dst, r.U64())
 	}
 	return dst
