@@ -31,11 +31,12 @@ STAMPS := $(VENV)/stamps
 # Other libraries want versions of their own.
 LIBRARIES ?= .venv-libraries
 ASAN_SITE := build/asan/site
+PROFILE_SITE := build/profile/site
 
 # What the wheel is made of. Folders are named too: their time changes when a file is removed.
 SOURCES := $(shell find core capi python -name __pycache__ -prune -o -name testdata -prune -o \
 	\( -type d -o -name '*.go' ! -name '*_test.go' -o -name '*.[ch]' -o -name '*.py' \
-	-o -name '*.pyi' -o -name py.typed \) -print) \
+	-o -name '*.pyi' -o -name '*.pgo' -o -name py.typed \) -print) \
 	$(wildcard setup.py pyproject.toml MANIFEST.in go.mod go.sum README.md LICENSE)
 C_SOURCES := $(wildcard capi/*.[ch] core/border/*.[ch])
 # Without the border: it has no logic, and the race detector cannot see into C.
@@ -63,6 +64,12 @@ bench: $(STAMPS)/bench ## Full benchmark against Ray and others (BENCH_ARGS=...)
 .PHONY: bench-quick
 bench-quick: $(STAMPS)/bench ## Main benchmark rows against Ray, under 3 minutes
 	$(PYTHON) benchmarks/run.py --quick --thornback-python $(VPY) $(BENCH_ARGS)
+
+.PHONY: profile
+profile: $(STAMPS)/bench ## Profile the Go core on the benchmarks, for its compiler (core/border/default.pgo)
+	rm -rf $(PROFILE_SITE)
+	GOFLAGS=-tags=xr_profile $(PIP) install --no-deps --target $(PROFILE_SITE) .
+	$(VPY) tools/profile.py --site $(CURDIR)/$(PROFILE_SITE)
 
 # ---- Tests --------------------------------------------------------------------------------------
 

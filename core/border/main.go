@@ -33,6 +33,7 @@ var (
 	current  atomic.Pointer[node.Node]
 	opening  sync.Mutex
 	poisoned atomic.Bool
+	atClose  = func() {} // see profile.go
 )
 
 // guard turns a panic into XR_EPOISONED. The first prints its stack; the session can only be closed then.
@@ -133,6 +134,7 @@ func xr_close() (rc C.int32_t) {
 	if n == nil {
 		return C.XR_OK
 	}
+	defer atClose()
 	if poisoned.Load() {
 		if err := n.Abandon(); err != nil {
 			os.Stderr.WriteString("thornback: " + err.Error() + "\n")
