@@ -18,6 +18,9 @@ import (
 // readMax is how many records of one worker are read at a time, so that none keeps the others waiting.
 const readMax = 256
 
+// handlesKept is for how many handles scratch is kept.
+const handlesKept = 4096
+
 // errMessage says that a worker wrote something that makes no sense; it is ended.
 var errMessage = errors.New("node: malformed message")
 
@@ -247,9 +250,17 @@ func (n *Node) applyDeltas(id owner.WorkerID, deltas []Delta) {
 	}
 }
 
+// emptied returns scratch to be filled again, unless it is so large that it had better be given back.
+func emptied(handles []uint64) []uint64 {
+	if cap(handles) > handlesKept {
+		return nil
+	}
+	return handles[:0]
+}
+
 func (n *Node) onSubmit(w *worker, r *wire.Reader) error {
 	s := &n.submission
-	*s = owner.Submission{From: w.id, Actor: r.U64(), Caller: r.U64(), Rets: s.Rets[:0], Deps: s.Deps[:0], Holds: s.Holds[:0]}
+	*s = owner.Submission{From: w.id, Actor: r.U64(), Caller: r.U64(), Rets: emptied(s.Rets), Deps: emptied(s.Deps), Holds: emptied(s.Holds)}
 	tid, returns, deps, holds, args := r.U32(), r.U32(), r.U32(), r.U32(), r.U32()
 	flags := r.U32()
 	s.Site = uint16(flags >> wire.SubmitSite)
@@ -404,7 +415,7 @@ func (n *Node) onAsk(w *worker, kind uint16, request uint32, task uint64, r *wir
 	if kind == wire.ReqWait {
 		r.U32()
 	}
-	n.handles = r.U64s(n.handles[:0], count)
+	n.handles = r.U64s(emptied(n.handles), count)
 	a.Handles = n.handles
 	if r.Failed() {
 		return fmt.Errorf("%w: GET or WAIT", errMessage)
