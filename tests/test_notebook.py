@@ -124,9 +124,7 @@ ref = slow.remote()
     try:
         assert run(PRELUDE + INIT + slow)["status"] == "ok"
         # By default a kernel aborts for a while what comes after a cell that failed.
-        waits = client.execute(
-            "open('waits', 'w').close(); ray.get(ref)", stop_on_error=False
-        )
+        waits = client.execute("open('waits', 'w').close(); ray.get(ref)", stop_on_error=False)
         wait_until(lambda: all((room.work / name).exists() for name in ("runs", "waits")), 30)
         manager.interrupt_kernel()
         reply = client.get_shell_msg(timeout=20)
