@@ -77,8 +77,65 @@ def test_what_others_will_give_back_is_waited_for(tmp_path: Path) -> None:
     assert ray.get([runs, waits], timeout=20) == ["share", "share"]
 
 
+def test_an_actor_waits_for_a_task_that_needs_its_cpu() -> None:
+    """The commonest of all: an actor keeps its CPUs while it waits, unlike a task."""
+
+    @ray.remote
+    def needs_one() -> int:
+        return 1
+
+    @ray.remote(num_cpus=2)
+    class Keeper:
+        def run(self) -> int:
+            return ray.get(needs_one.remote())
+
+        def answer(self) -> int:
+            return 2
+
+    keeper = Keeper.remote()
+    text = deadlock(keeper.run.remote())
+    assert "Keeper.run (in get) -> needs_one (for resources) -> Keeper.run (in get)" in text
+    assert ray.get(keeper.answer.remote(), timeout=20) == 2
+    ray.kill(keeper)  # the error's traceback holds its handle for a while
+
+
+def test_two_actors_that_have_one_each_and_want_one_more() -> None:
+    @ray.remote(num_cpus=0, resources={"share": 1})
+    class Half:
+        def half(self) -> str:
+            try:
+                return ray.get(with_share.remote(None, False))
+            except ray.exceptions.DeadlockError:
+                return "deadlock"
+
+    halves = [Half.remote() for _ in range(2)]
+    first, second = (half.half.remote() for half in halves)
+    # One wait is ended; its actor keeps its share until it is killed.
+    ended, waits = ray.wait([first, second], timeout=LIMIT_S)
+    assert ray.get(ended) == ["deadlock"]
+    ray.kill(halves[ended[0] is second])
+    assert ray.get(waits, timeout=20) == ["share"]
+
+
+def test_an_actor_with_a_free_place_does_not_end_before_what_it_runs() -> None:
+    @ray.remote(num_cpus=2, max_concurrency=2)
+    class Keeper:
+        def run(self, tasks: int) -> int:
+            return len(ray.get([with_cpu.remote() for _ in range(tasks)]))
+
+    @ray.remote(num_cpus=1)
+    def with_cpu() -> int:
+        return 1
+
+    keeper = Keeper.remote()
+    text = deadlock(keeper.run.remote(1))
+    assert "Keeper.run (in get) -> with_cpu (for resources) -> Keeper.run (in get)" in text
+    assert ray.get(keeper.run.remote(0), timeout=20) == 0
+    ray.kill(keeper)
+
+
 def test_what_an_actor_has_may_come_back(tmp_path: Path) -> None:
-    """Nobody knows when an actor ends, so that is no circle."""
+    """Nobody knows when an actor without calls ends, so that is no circle."""
 
     @ray.remote(num_cpus=0, resources={"slot": 1})
     class Keeper:

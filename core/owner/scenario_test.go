@@ -141,6 +141,7 @@ var scenarioCommands = map[string]func(*scenario){
 			Name: s.arg("name"), ClassName: s.arg("class"), Returns: 1, MaxRetries: s.num("retries"),
 			Demand: request(s.names, map[string]float64{"CPU": float64(s.num("cpu")), "slot": float64(s.num("slot"))}),
 		}
+		t.Running = request(s.names, map[string]float64{"CPU": float64(s.num("keeps"))})
 		t.Type = map[string]uint32{"": wire.TaskPlain, "create": wire.TaskCreate, "method": wire.TaskMethod}[s.arg("kind")]
 		t.RetryExceptions = s.arg("retry-exceptions") != ""
 		t.MaxRestarts, t.Lacks = s.num("restarts"), s.arg("lacks")
