@@ -71,12 +71,12 @@ func TestAmountString(t *testing.T) {
 	}
 }
 
-// What goes out to a user and comes in again is the same amount. Floats have 53
-// bits, so only up to there.
+// What goes out to a user and comes in again is the same amount. It is rounded on both
+// ways, each time by up to one part in 2^53, so that is certain up to 2^51.
 func TestFloatRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		a := Amount(rapid.Int64Range(0, 1<<52).Draw(t, "amount"))
+		a := Amount(rapid.Int64Range(0, 1<<51).Draw(t, "amount"))
 		if got, err := FromFloat(a.Float()); err != nil || got != a {
 			t.Fatalf("%d came back as %d, %v", a, got, err)
 		}
