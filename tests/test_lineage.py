@@ -180,8 +180,10 @@ def test_a_worker_that_dies_meanwhile(room: Room) -> None:
 def test_the_limit_of_what_is_kept(room: Room) -> None:
     run(
         """
-    refs = [make.remote("a", 200_000) for _ in range(5)]
-    ray.get(refs)
+    refs = []
+    for _ in range(5):  # one after the other: the first to end is the first to be forgotten
+        refs.append(make.remote("a", 200_000))
+        ray.wait(refs[-1:])
     lose(refs[0], refs[-1])
     fails(refs[0], "lineage has been evicted")
     assert len(ray.get(refs[-1], timeout=30)) == 200_000
