@@ -208,7 +208,9 @@ STOPPED = """
             return os.getpid()
 
     actor = Actor.remote()
-    print("pids", ray.get(actor.pid.remote()), flush=True)
+    pid = ray.get(actor.pid.remote())
+    assert ray.get(f.remote()) != pid  # there is a worker besides
+    print("pids", pid, flush=True)
     while not os.path.exists("end"):
         time.sleep(0.01)
     print("well", ray.get(actor.pid.remote()) > 0, ray.get(f.remote()) > 0)
